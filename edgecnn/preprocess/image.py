@@ -1,0 +1,26 @@
+"""Images: what happens to a pixel between the sensor and the network's first layer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ImagePreprocess(BaseModel):
+    """``value = pixel * scale + offset``, in float32, for every pixel of every channel.
+
+    Raw samples are ``uint8`` images ``[N, H, W, C]``; the network's float input has the same shape. On the device the
+    two constants fold into the quantized input: with ``scale = 1/255`` the int8 input is simply ``pixel - 128``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["image"] = "image"
+    scale: float = Field(default=1 / 255, gt=0, allow_inf_nan=False)
+    offset: float = Field(default=0.0, allow_inf_nan=False)
+
+    def apply(self, raw: np.ndarray) -> np.ndarray:
+        """Raw ``uint8`` pixels to the float32 values that the network was trained on, same shape."""
+        return raw.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)

@@ -1,0 +1,212 @@
+"""``recipe.toml``: everything that decides how a model is trained, quantized and judged, typed and validated."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.preprocess import ImagePreprocess, Preprocess
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_UNITS = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "mb": 1000**2, "mib": 1024**2}
+
+
+def parse_bytes(value: object) -> object:
+    """``"64 kB"`` to 64000, ``"64 KiB"`` to 65536; integers are bytes already."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", value)
+    if not match or match[2].lower() not in _UNITS:
+        raise ValueError("a size such as '64 kB', '64 KiB', '1 MB' or a number of bytes is expected")
+    return round(float(match[1]) * _UNITS[match[2].lower()])
+
+
+Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelSection(_Section):
+    """``[model]``"""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    task: Literal["classification"] = "classification"
+    description: str = ""
+
+
+class AugmentSection(_Section):
+    """``[data.augment]``: random changes to training samples, none to validation or test."""
+
+    shift: float = Field(default=0.0, ge=0, le=0.5, description="Largest shift, as a fraction of height and width.")
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+
+
+class DataSection(_Section):
+    """``[data]``"""
+
+    set: str
+    path: str | None = Field(default=None, description="Folder or zip file, for sets that are read from one.")
+    size: Annotated[tuple[int, int], Field(strict=False)] | None = Field(
+        default=None, description="Height and width that images of an image_folder are resized to."
+    )
+    channels: Literal[1, 3] | None = None
+    validation: float = Field(default=0.1, gt=0, lt=1, description="Share of the training split that is held back.")
+    limit: int | None = Field(default=None, gt=0, description="Use so many training samples, stratified.")
+    augment: AugmentSection = AugmentSection()
+
+
+class NamedOptions(BaseModel):
+    """A Keras object: its ``name``, and whatever arguments its constructor takes."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dict(self.model_extra or {})
+
+
+class TrainSection(_Section):
+    """``[train]``"""
+
+    loss: str = "sparse_categorical_crossentropy"
+    optimizer: NamedOptions = NamedOptions(name="adam")
+    schedule: NamedOptions | None = Field(default=None, description="A keras.optimizers.schedules class.")
+    epochs: int = Field(default=15, gt=0)
+    batch: int = Field(default=128, gt=0)
+    seed: int = Field(default=1, ge=0)
+    early_stopping: int | None = Field(default=None, gt=0, description="Stop after so many epochs without a better one.")
+
+
+class QuantizeSection(_Section):
+    """``[quantize]``"""
+
+    scheme: Literal["int8"] = "int8"
+    calibration: int = Field(default=512, gt=0, description="Training samples that set the activation ranges.")
+
+
+class BudgetSection(_Section):
+    """``[budget]``: what the device and the task allow."""
+
+    flash: Bytes | None = None
+    ram: Bytes | None = None
+    accuracy: float | None = Field(default=None, ge=0, le=1)
+    max_drop: float = Field(default=0.01, ge=0, le=1, description="Largest loss of accuracy from float to int8.")
+
+
+class Recipe(_Section):
+    """A whole ``recipe.toml``."""
+
+    model: ModelSection
+    data: DataSection
+    preprocess: Preprocess = ImagePreprocess()
+    train: TrainSection = TrainSection()
+    quantize: QuantizeSection = QuantizeSection()
+    budget: BudgetSection = BudgetSection()
+
+
+def load_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: The ``recipe.toml``.
+        overrides: ``section.key=value`` each; the value is read as TOML, or as text where it is none.
+
+    Raises:
+        EdgecnnError: The file cannot be read.
+        UsageError: It is not TOML, or a key or value is not allowed; the message gives file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EdgecnnError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}). Save the recipe as UTF-8.") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    overridden = set()
+    for item in overrides:
+        overridden.add(_apply_override(document, item))
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise UsageError("\n".join(_explain(path, text, overridden, line) for line in error.errors())) from error
+
+
+def _apply_override(document: dict[str, Any], item: str) -> tuple[str, ...]:
+    key, equals, value = item.partition("=")
+    parts = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(parts):
+        raise UsageError(f"--set {item}: expected section.key=value, for example --set train.epochs=3")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    target = document
+    for part in parts[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise UsageError(f"--set {item}: {part!r} is a value, not a section")
+    target[parts[-1]] = parsed
+    return parts
+
+
+def _explain(path: Path, text: str, overridden: set[tuple[str, ...]], error: Any) -> str:
+    """One validation error as a sentence with the file and the line."""
+    # Positions inside a list, and the tag pydantic inserts for a union, are no keys of the file.
+    location = tuple(str(part) for part in error["loc"] if isinstance(part, str))
+    dotted = ".".join(location)
+    from_option = any(location[: len(parts)] == parts for parts in overridden)
+    where = f"--set {dotted}" if from_option else f"{path}:{_line_of(text, location)}: {dotted}"
+    if error["type"] == "extra_forbidden":
+        allowed = _keys_at(location[:-1])
+        close = get_close_matches(location[-1], allowed, n=1, cutoff=0.5)
+        guess = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{where}: unknown key.{guess} Allowed here: {', '.join(allowed)}."
+    if error["type"] == "missing":
+        return f"{where}: this key is required and is not there."
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: found {error['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def _keys_at(location: tuple[str, ...]) -> list[str]:
+    section: Any = Recipe
+    for part in location:
+        section = section.model_fields[part].annotation
+        if not hasattr(section, "model_fields"):
+            section = next(option for option in section.__args__ if hasattr(option, "model_fields"))
+    return sorted(section.model_fields)
+
+
+def _line_of(text: str, location: tuple[str, ...]) -> int:
+    """Line (from 1) of a key: its own, or that of the nearest table or inline table that would hold it."""
+    best, best_depth = 1, 0
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+            found = table
+        elif key := re.match(r"\s*([A-Za-z0-9_.\-\"']+)\s*=", line):
+            found = table + tuple(part.strip().strip("\"'") for part in key[1].split("."))
+        else:
+            continue
+        depth = len(found)
+        if found == location[:depth] and depth > best_depth:
+            best, best_depth = number, depth
+    return best

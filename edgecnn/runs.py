@@ -1,0 +1,222 @@
+"""A run folder holds everything that came out of one training: ``runs/<model>/<stamp>/``, with a ``latest`` link.
+
+``run.json`` in it says how everything was made. It is rewritten whole after every step, so it always describes what
+is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edgecnn import __version__
+from edgecnn.errors import EdgecnnError, UsageError, unknown_name
+from edgecnn.files import readable_os_errors, sha256_file, write_bytes, write_json
+from edgecnn.recipe import Recipe
+from edgecnn.zoo import ModelFolder, model_names
+
+SCHEMA_VERSION = 1
+INFO = "run.json"
+KERAS = "model.keras"
+FLOAT_TFLITE = "model_float.tflite"
+INT8_TFLITE = "model_int8.tflite"
+CONTRACT = "contract.json"
+ONNX = "model.onnx"
+INT8_ONNX = "model_int8.onnx"
+RESULTS = "results.json"
+REPORT = "report.html"
+
+_VERSIONED = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "ai-edge-litert", "tflite-runtime", "onnx", "onnxruntime", "tf2onnx")
+
+
+class Artefact(BaseModel):
+    """A file of the run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sha256: str
+    bytes: int
+
+
+class RunInfo(BaseModel):
+    """``run.json``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    model: str
+    created: str = Field(description="ISO 8601, UTC.")
+    recipe: Recipe
+    versions: dict[str, str]
+    machine: str
+    data: dict[str, Any] = Field(default_factory=dict, description="Source, sha256 of what was read, counts.")
+    artefacts: dict[str, Artefact] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+    evaluation: dict[str, Any] = Field(default_factory=dict)
+    quantization: dict[str, Any] = Field(default_factory=dict)
+    exports: dict[str, Any] = Field(default_factory=dict)
+
+
+class Run:
+    """An open run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def info(self) -> RunInfo:
+        """What ``run.json`` says now.
+
+        Raises:
+            EdgecnnError: It is missing or not one of ours.
+        """
+        path = self.path / INFO
+        try:
+            return RunInfo.model_validate_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise EdgecnnError(f"cannot read {path}: {error.strerror}") from error
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise EdgecnnError(
+                f"{path}: not a run that this version of edgecnn understands (schema_version {SCHEMA_VERSION}). "
+                "Train again, or use the edgecnn version that wrote it."
+            ) from error
+
+    def file(self, name: str) -> Path:
+        """The path of an artefact, whether it exists or not."""
+        return self.path / name
+
+    def require(self, name: str, how: str) -> Path:
+        """The path of an artefact that must exist.
+
+        Args:
+            name: File name in the run.
+            how: The command that makes it.
+
+        Raises:
+            EdgecnnError: It is not there; the message gives ``how``.
+        """
+        path = self.file(name)
+        if not path.is_file():
+            raise EdgecnnError(f"{self.path} has no {name}. Make it with: {how}")
+        return path
+
+    def record(self, *artefacts: str, **sections: dict[str, Any]) -> None:
+        """Put sections into ``run.json``, and the sha256 and size of artefacts.
+
+        A section is merged over what it held, key by key.
+        """
+        info = self.info
+        for name, values in sections.items():
+            getattr(info, name).update(values)
+        for name in artefacts:
+            path = self.file(name)
+            info.artefacts[name] = Artefact(sha256=sha256_file(path), bytes=path.stat().st_size)
+        write_json(self.path / INFO, info.model_dump(mode="json"))
+
+
+def runs_root() -> Path:
+    """``$EDGECNN_RUNS``, or ``runs`` in the working folder."""
+    return Path(os.environ.get("EDGECNN_RUNS", "runs"))
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of edgecnn, Python and the packages that decide the figures, where installed."""
+    versions = {"edgecnn": __version__, "python": platform.python_version()}
+    for name in _VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def create_run(model: ModelFolder, recipe: Recipe, out: Path | None) -> Run:
+    """Make a new run folder with its ``run.json`` and a copy of the model's definition.
+
+    Args:
+        model: What is to be trained; its ``model.py`` is copied, so that the run can be resumed as it was begun.
+        recipe: The recipe with every override applied.
+        out: The folder, or None for ``runs/<model>/<stamp>``.
+
+    Raises:
+        EdgecnnError: The folder holds something already, or cannot be written.
+    """
+    now = datetime.now(timezone.utc)
+    name = recipe.model.name
+    path = out if out is not None else _free_stamp(runs_root() / name, now)
+    with readable_os_errors(path, "write"):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise EdgecnnError(
+                f"{path} exists already and is not empty. Choose another --out, or continue that run with --resume."
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        info = RunInfo(
+            model=name,
+            created=now.isoformat(timespec="seconds"),
+            recipe=recipe,
+            versions=installed_versions(),
+            machine=f"{platform.system()} {platform.machine()}",
+        )
+        write_bytes(path / "model.py", model.source.read_bytes())
+        write_json(path / INFO, info.model_dump(mode="json"))
+        if out is None:
+            _point_latest(path)
+    return Run(path)
+
+
+def _free_stamp(folder: Path, now: datetime) -> Path:
+    stamp = now.strftime("%Y%m%d-%H%M%S")
+    path, number = folder / stamp, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stamp}-{number}"
+    return path
+
+
+def _point_latest(path: Path) -> None:
+    link = path.parent / "latest"
+    temporary = path.parent / f".latest-{path.name}"
+    try:
+        temporary.symlink_to(path.name, target_is_directory=True)
+    except OSError:    # Windows without the right to make links: find_run falls back to the newest stamp
+        return
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(temporary, ignore_errors=True)
+        return
+    temporary.replace(link)
+
+
+def find_run(reference: str) -> Run:
+    """A run folder, or a model's name for its latest run.
+
+    Raises:
+        UsageError: It is neither.
+        EdgecnnError: The model was never trained here.
+    """
+    path = Path(reference)
+    if (path / INFO).is_file():
+        return Run(path)
+    folder = runs_root() / reference
+    if (folder / "latest" / INFO).is_file():
+        return Run((folder / "latest").resolve())
+    if folder.is_dir() and (stamps := sorted(entry for entry in folder.iterdir() if (entry / INFO).is_file())):
+        return Run(stamps[-1])
+    if path.is_dir():
+        raise UsageError(f"{reference}: this folder holds no {INFO}, so it is no run. A run comes from: edgecnn train MODEL")
+    if reference in model_names():
+        raise EdgecnnError(f"{reference} has no run in {runs_root()} yet. Train it first: edgecnn train {reference}")
+    if path.suffix or "/" in reference:
+        raise UsageError(f"{reference}: no such file or folder.")
+    raise unknown_name("run", reference, model_names(), "A run folder or a .tflite or .keras file works too.")
+
+
+def command_line() -> str:
+    """The command as typed, for ``run.json``."""
+    return " ".join(["edgecnn", *sys.argv[1:]])

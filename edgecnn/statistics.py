@@ -1,0 +1,82 @@
+"""The figures behind every claim: accuracy with its interval, the difference of two, latency percentiles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+Z95 = 1.959963984540054
+"""The 97.5 % point of the standard normal distribution: two-sided 95 %."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A proportion or a difference of two, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(correct: int, total: int) -> Interval:
+    """Wilson's 95 % score interval of a proportion (Wilson 1927, JASA 22:209).
+
+    Raises:
+        ValueError: ``total`` is not positive.
+    """
+    if total <= 0:
+        raise ValueError("an interval needs at least one sample")
+    share, z2 = correct / total, Z95**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def paired_drop(before: np.ndarray, after: np.ndarray) -> Interval:
+    """How much accuracy fell between two models on the same samples, with its 95 % interval.
+
+    The samples are paired, so only those on which exactly one model is right carry variance
+    (Agresti, Categorical Data Analysis, 3rd ed., section 11.1.1).
+
+    Args:
+        before: ``[N]`` booleans: the first model is right.
+        after: ``[N]`` booleans: the second model is right.
+
+    Returns:
+        Positive where the second model is worse.
+    """
+    total = len(before)
+    lost, won = int(np.sum(before & ~after)), int(np.sum(~before & after))
+    drop = (lost - won) / total
+    half = Z95 * math.sqrt(max(0.0, (lost + won) - (lost - won) ** 2 / total)) / total
+    return Interval(drop, drop - half, drop + half)
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """``[classes, classes]`` counts: row is the true class, column the predicted one."""
+    return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """One class: ``precision`` and ``recall`` are None where nothing was predicted or present."""
+
+    label: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+def per_class(matrix: np.ndarray, labels: tuple[str, ...]) -> list[ClassFigures]:
+    """Precision, recall, F1 and number of true samples of each class, from a confusion matrix."""
+    figures = []
+    for index, label in enumerate(labels):
+        hit, truth, said = int(matrix[index, index]), int(matrix[index].sum()), int(matrix[:, index].sum())
+        precision = hit / said if said else None
+        recall = hit / truth if truth else None
+        f1 = 2 * hit / (truth + said) if truth + said else None
+        figures.append(ClassFigures(label, precision, recall, f1, truth))
+    return figures

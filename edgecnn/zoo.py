@@ -1,0 +1,140 @@
+"""Model folders: ``model.py`` with ``build()``, ``recipe.toml``, and a card. Found by name in the zoo, or by path."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecnn.errors import EdgecnnError, UsageError, unknown_name
+from edgecnn.recipe import Recipe, load_recipe
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder that holds a model.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which is the model's name."""
+        return self.path.resolve().name
+
+    @property
+    def source(self) -> Path:
+        """``model.py``."""
+        return self.path / "model.py"
+
+    @property
+    def card(self) -> str:
+        """The card's Markdown; empty where there is none."""
+        card = self.path / "README.md"
+        return card.read_text(encoding="utf-8") if card.is_file() else ""
+
+    def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
+        """The model's recipe; see ``load_recipe``."""
+        return load_recipe(self.path / "recipe.toml", overrides)
+
+
+def models_folder() -> Path:
+    """Where the zoo lies: inside an installed package, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "models"
+    return installed if installed.is_dir() else here.parent / "models"
+
+
+def zoo() -> list[ModelFolder]:
+    """All models that come with edgecnn, by name."""
+    return [ModelFolder(path.parent) for path in sorted(models_folder().glob("*/recipe.toml"))]
+
+
+def model_names() -> list[str]:
+    """Names of all models that come with edgecnn."""
+    return [model.name for model in zoo()]
+
+
+def find_model(reference: str) -> ModelFolder:
+    """A model by its name in the zoo, or by the path of its folder.
+
+    Raises:
+        UsageError: There is no such model, or the folder lacks a file.
+    """
+    for model in zoo():
+        if model.name == reference:
+            return model
+    path = Path(reference)
+    if path.is_dir():
+        missing = [name for name in ("recipe.toml", "model.py") if not (path / name).is_file()]
+        if missing:
+            raise UsageError(f"{reference}: no {' and no '.join(missing)} in this folder. A model is a folder with both.")
+        return ModelFolder(path)
+    raise unknown_name("model", reference, model_names(), "The path of a folder with recipe.toml and model.py works too.")
+
+
+def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any:
+    """Run a ``model.py`` and check that what it builds fits the data.
+
+    ``build()`` may declare the parameters ``input_shape`` and ``classes`` to follow the data set; without them the
+    model is of one size.
+
+    Args:
+        source: The ``model.py``.
+        input_shape: Shape of one preprocessed sample, without batch.
+        classes: Number of classes in the data.
+
+    Returns:
+        The ``keras.Model``, not compiled.
+
+    Raises:
+        UsageError: The file fails, lacks ``build``, or builds a model for other data.
+    """
+    spec = importlib.util.spec_from_file_location(f"_edgecnn_model_{source.parent.name}", source)
+    if spec is None or spec.loader is None:
+        raise EdgecnnError(f"{source}: not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except FileNotFoundError as error:
+        raise EdgecnnError(f"{source}: not there.") from error
+    except Exception as error:
+        raise UsageError(f"{source}: {type(error).__name__}: {error} (--debug shows where)") from error
+    build = getattr(module, "build", None)
+    if not callable(build):
+        raise UsageError(f"{source}: no function build() in it. It must return a keras.Model.")
+    wanted = inspect.signature(build).parameters
+    offered = {"input_shape": input_shape, "classes": classes}
+    try:
+        model = build(**{name: value for name, value in offered.items() if name in wanted})
+    except Exception as error:
+        raise UsageError(f"{source}: build() failed: {type(error).__name__}: {error} (--debug shows where)") from error
+    if not hasattr(model, "output_shape"):
+        raise UsageError(f"{source}: build() returned {type(model).__name__}, not a keras.Model.")
+    if tuple(model.input_shape[1:]) != tuple(input_shape):
+        raise UsageError(
+            f"{source}: the model takes {tuple(model.input_shape[1:])}, the data gives {tuple(input_shape)}. "
+            "Choose another [data] set, or let build(input_shape, classes) follow the data."
+        )
+    outputs = model.output_shape[-1]
+    if outputs != classes:
+        raise UsageError(
+            f"{source}: the model has {outputs} outputs, the data has {classes} classes. "
+            "Change the last layer, or let build(input_shape, classes) follow the data."
+        )
+    return model
+
+
+def card_title(card: str) -> str:
+    """The first sentence below a card's heading."""
+    for line in card.splitlines():
+        if line.strip() and not line.startswith("#"):
+            return re.split(r"(?<=[.!?])\s", line.strip())[0]
+    return ""
