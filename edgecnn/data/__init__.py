@@ -69,8 +69,17 @@ def section_from_text(text: str) -> DataSection:
     if Path(text).exists():
         return DataSection(set="image_folder", path=text)
     if any(sign in text for sign in "/\\.") and text not in DATASETS:
-        raise UsageError(f"--data {text}: no such file or folder.")
+        raise UsageError(f"{text}: no such file or folder, and no data set of that name.")
     raise unknown_name("data set", text, DATASETS, "A folder or zip with train/<class>/*.png works too: give its path.")
 
 
-__all__ = ["DATASETS", "DataSet", "DataSetInfo", "Location", "Samples", "dataset_module", "open_dataset", "section_from_text"]
+__all__ = [
+    "DATASETS",
+    "DataSet",
+    "DataSetInfo",
+    "Location",
+    "Samples",
+    "dataset_module",
+    "open_dataset",
+    "section_from_text",
+]

@@ -9,6 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from edgecnn.errors import UsageError
+from edgecnn.recipe import DataSection
+
 SplitName = Literal["train", "test"]
 
 
@@ -45,6 +48,7 @@ class DataSetInfo:
         licence: Licence as its publisher states it.
         home: Where the set is described.
         get: The ways to get it, one sentence or command each, the simplest first.
+        description: A sentence or two on what the samples are.
     """
 
     name: str
@@ -55,6 +59,7 @@ class DataSetInfo:
     licence: str
     home: str
     get: tuple[str, ...]
+    description: str = ""
 
 
 @dataclass
@@ -66,6 +71,7 @@ class DataSet:
         labels: Class names; the index is the class.
         source: Where it was found, for people.
         read: Reads one split; called once per split.
+        index: Gives a split's classes and digests without its samples, for sets where samples are costly to decode.
         sha256: What was read, file name to hexadecimal digest; filled as splits are read.
     """
 
@@ -73,6 +79,7 @@ class DataSet:
     labels: tuple[str, ...]
     source: str
     read: Callable[[SplitName], tuple[Samples, dict[str, str]]]
+    index: Callable[[SplitName], tuple[np.ndarray, dict[str, str]]] | None = None
     sha256: dict[str, str] = field(default_factory=dict)
     _splits: dict[str, Samples] = field(default_factory=dict, repr=False)
 
@@ -87,6 +94,18 @@ class DataSet:
             self._splits[name] = samples
             self.sha256.update(digests)
         return self._splits[name]
+
+    def classes(self, name: SplitName) -> np.ndarray:
+        """The classes of one split, ``int64 [N]``, without decoding its samples where the set can tell them apart.
+
+        Raises:
+            EdgecnnError: A file is missing, truncated or corrupt.
+        """
+        if name in self._splits or self.index is None:
+            return self.split(name).y
+        classes, digests = self.index(name)
+        self.sha256.update(digests)
+        return classes
 
     @property
     def train(self) -> Samples:
@@ -110,3 +129,17 @@ class Location:
 
     path: Path
     how: str
+
+
+def refuse_settings(section: DataSection, info: DataSetInfo, *names: str) -> None:
+    """Refuse settings that a data set would otherwise ignore without a word.
+
+    Raises:
+        UsageError: One of ``names`` is set in ``section``.
+    """
+    for name in names:
+        if getattr(section, name) is not None:
+            raise UsageError(
+                f"data.{name} = {getattr(section, name)!r}: the data set {info.name} has no such setting "
+                f"(an image_folder has). Remove it, or choose another data.set."
+            )

@@ -8,7 +8,7 @@ import numpy as np
 def _shares(counts: np.ndarray, total: int) -> np.ndarray:
     """``total`` divided over classes in proportion to ``counts``, by largest remainder; ``[classes]`` integers."""
     exact = counts * (total / counts.sum())
-    shares = np.floor(exact).astype(np.int64)
+    shares: np.ndarray = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - shares), kind="stable")
     shares[order[: total - int(shares.sum())]] += 1
     return shares

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from pathlib import Path
 from typing import cast
 
 from edgecnn.errors import unknown_name
 from edgecnn.runtimes.base import RuntimeModule, RuntimeSpec, Session
 
+_LITERT_ALSO = ("tflite_runtime", "tensorflow")
+
 RUNTIMES: dict[str, RuntimeSpec] = {
     "litert": RuntimeSpec(
-        "edgecnn.runtimes.litert", ".tflite", "LiteRT with XNNPACK", "ai_edge_litert", ""
+        "edgecnn.runtimes.litert", ".tflite", "LiteRT with XNNPACK", "ai_edge_litert", "",
+        alternatives=_LITERT_ALSO,
     ),
     "litert-ref": RuntimeSpec(
-        "edgecnn.runtimes.litert", ".tflite", "LiteRT reference kernels", "ai_edge_litert", "", "ref", integer_only=True
+        "edgecnn.runtimes.litert", ".tflite", "LiteRT reference kernels", "ai_edge_litert", "", "ref",
+        integer_only=True, alternatives=_LITERT_ALSO,
     ),
     "onnxruntime": RuntimeSpec(
         "edgecnn.runtimes.onnx_runtime", ".onnx", "ONNX Runtime on the CPU", "onnxruntime", "onnx"
     ),
     "keras": RuntimeSpec("edgecnn.runtimes.keras", ".keras", "Keras, float", "keras", "train"),
-}
+}    # fmt: skip
 
 
 def runtime_spec(name: str) -> RuntimeSpec:
@@ -34,11 +39,33 @@ def runtime_spec(name: str) -> RuntimeSpec:
     return RUNTIMES[name]
 
 
+def runtime_module(name: str) -> RuntimeModule:
+    """The module behind a runtime's name.
+
+    Raises:
+        UsageError: There is no such runtime.
+    """
+    return cast(RuntimeModule, importlib.import_module(runtime_spec(name).module))
+
+
+def installed(name: str) -> bool:
+    """Whether a runtime's package is there; nothing is imported to find out."""
+    spec = runtime_spec(name)
+    return any(importlib.util.find_spec(package) is not None for package in (spec.package, *spec.alternatives))
+
+
 def load_session(name: str, path: Path, threads: int = 1) -> Session:
     """Load a model file on a runtime; see ``RuntimeModule.load``."""
-    spec = runtime_spec(name)
-    module = cast(RuntimeModule, importlib.import_module(spec.module))
-    return module.load(path, threads, spec.variant)
+    return runtime_module(name).load(path, threads, runtime_spec(name).variant)
 
 
-__all__ = ["RUNTIMES", "RuntimeSpec", "Session", "load_session", "runtime_spec"]
+__all__ = [
+    "RUNTIMES",
+    "RuntimeModule",
+    "RuntimeSpec",
+    "Session",
+    "installed",
+    "load_session",
+    "runtime_module",
+    "runtime_spec",
+]

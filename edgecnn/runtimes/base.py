@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol, cast, get_args
 
 import numpy as np
 
 from edgecnn.contract import TensorContract
+from edgecnn.errors import EdgecnnError
+
+ElementType = Literal["float32", "int8", "uint8", "int16", "int32"]
 
 
 class Session(Protocol):
@@ -17,7 +21,7 @@ class Session(Protocol):
     Attributes:
         input: Name, shape (batch first), dtype, scale and zero point of the network's input.
         output: The same of its output.
-        version: The runtime's own version.
+        version: The runtime's package and version, such as ``ai-edge-litert 2.3.0``.
     """
 
     input: TensorContract
@@ -37,6 +41,13 @@ class Session(Protocol):
 
 class RuntimeModule(Protocol):
     """What each file in this folder provides."""
+
+    def start(self, threads: int) -> None:
+        """Import the runtime, so that the time of ``load`` is that of loading a model and nothing else.
+
+        Raises:
+            MissingDependencyError: The runtime is not installed.
+        """
 
     def load(self, path: Path, threads: int, variant: str) -> Session:
         """Load a model file.
@@ -64,6 +75,7 @@ class RuntimeSpec:
         extra: The edgecnn extra that brings it; empty for the base install.
         variant: Passed on to ``load``.
         integer_only: Only int8 artefacts are of interest on it (a slow reference).
+        alternatives: Import names that serve as well where ``package`` is not there.
     """
 
     module: str
@@ -73,3 +85,74 @@ class RuntimeSpec:
     extra: str
     variant: str = ""
     integer_only: bool = False
+    alternatives: tuple[str, ...] = ()
+
+
+def check_model_file(path: Path, suffix: str) -> None:
+    """Refuse what cannot be a model file before a runtime's native code sees it.
+
+    Raises:
+        EdgecnnError: The file is missing, a folder, empty, or of another kind.
+    """
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise EdgecnnError(f"{path}: {what}. A {suffix} file is expected.")
+    if path.suffix.lower() != suffix:
+        raise EdgecnnError(f"{path}: this runtime takes {suffix} files, not {path.suffix or 'files without a suffix'}.")
+    if path.stat().st_size == 0:
+        raise EdgecnnError(f"{path}: the file is empty. Copy or make it again.")
+
+
+def only_one(path: Path, what: str, found: list[Any]) -> Any:
+    """The one input or output of a model.
+
+    Raises:
+        EdgecnnError: There are none or several.
+    """
+    if len(found) != 1:
+        raise EdgecnnError(
+            f"{path}: the model has {len(found)} {what}s; supported: one. Export a model with a single {what}."
+        )
+    return found[0]
+
+
+def tensor_contract(
+    path: Path,
+    name: str,
+    shape: tuple[object, ...],
+    dtype: str,
+    scale: float | None = None,
+    zero_point: int | None = None,
+) -> TensorContract:
+    """One end of a loaded model, with an open batch dimension taken as 1.
+
+    Raises:
+        EdgecnnError: The type is not supported, a dimension other than the batch is open, or the batch is not 1.
+    """
+    if dtype not in get_args(ElementType):
+        raise EdgecnnError(f"{path}: {name!r} is {dtype}; supported: {', '.join(get_args(ElementType))}.")
+    fixed = tuple(size if isinstance(size, int) and size > 0 else None for size in shape)
+    if fixed and fixed[0] is None:
+        fixed = (1, *fixed[1:])
+    if any(size is None for size in fixed):
+        readable = ", ".join("?" if size is None else str(size) for size in fixed)
+        raise EdgecnnError(
+            f"{path}: {name!r} has the shape [{readable}]; only the batch may be open. Export it with fixed sizes."
+        )
+    if fixed and fixed[0] != 1:
+        raise EdgecnnError(
+            f"{path}: {name!r} has batch {fixed[0]}; supported: 1, one sample at a time as on a device. Export it again."
+        )
+    sizes = cast("tuple[int, ...]", fixed)
+    return TensorContract(name=name, shape=sizes, dtype=cast(ElementType, dtype), scale=scale, zero_point=zero_point)
+
+
+def elements(tensor: TensorContract) -> int:
+    """Number of values in one sample of a tensor."""
+    return math.prod(tensor.shape)
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, short enough for the end of a sentence."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."

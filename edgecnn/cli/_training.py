@@ -1,0 +1,66 @@
+"""What ``train`` and ``run`` share: opening the run that is to be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.cli._common import Function, Output
+
+if TYPE_CHECKING:
+    from edgecnn.runs import Run
+
+
+def training_options(function: Function) -> Function:
+    """``--set``, ``--epochs``, ``--limit``, ``--out`` and ``--resume``."""
+    options: list[Callable[[Function], Function]] = [
+        click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Change a key of the recipe; may be repeated."),
+        click.option("--epochs", type=click.IntRange(min=1), help="Short for --set train.epochs=N."),
+        click.option("--limit", type=click.IntRange(min=1), help="Train on N samples: short for --set data.limit=N."),
+        click.option("--out", type=click.Path(path_type=Path), help="The run's folder. Default: runs/<model>/<time>."),
+        click.option("--resume", is_flag=True, help="Go on after the last finished epoch of the run in --out, or the latest."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def open_run(
+    model: str, overrides: tuple[str, ...], epochs: int | None, limit: int | None, out: Path | None, resume: bool
+) -> Run:
+    """The run to train: a new one, or with ``resume`` the one in ``out`` or the model's latest.
+
+    Raises:
+        UsageError: A resumed run was asked to change its recipe.
+    """
+    from edgecnn.errors import UsageError
+    from edgecnn.runs import create_run, find_run
+    from edgecnn.zoo import find_model
+
+    short = {"train.epochs": epochs, "data.limit": limit}
+    changes = [*overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
+    if not resume:
+        found = find_model(model)
+        return create_run(found, found.recipe(changes), out)
+    if changes:
+        raise UsageError("--resume goes on with the recipe that the run began with: leave out --set, --epochs and --limit.")
+    if out is not None:
+        return find_run(str(out))
+    is_model_folder = (Path(model) / "recipe.toml").is_file()
+    return find_run(find_model(model).recipe().model.name if is_model_folder else model)
+
+
+@contextmanager
+def resumable(run: Run, command: str, output: Output) -> Iterator[None]:
+    """Say how to go on when the block is stopped by Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.say(
+            f"Every finished epoch is kept. Go on with: edgecnn {command} {run.info.model} --resume --out {run.path}"
+        )
+        raise

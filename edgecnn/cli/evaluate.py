@@ -1,0 +1,159 @@
+"""``edgecnn evaluate``: how often a model is right, where it errs, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.cli._common import Output, common_options, percent
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgecnn.artefacts import Artefact, Target
+    from edgecnn.evaluate import Evaluation
+
+_MATRIX_CLASSES = 12    # more columns do not fit 80 characters; the commonest confusions are listed instead
+_CONFUSIONS = 12
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model", metavar="RUN|FILE")
+@click.option("--on", "runtime", metavar="RUNTIME", help="litert (default for .tflite), litert-ref, onnxruntime or keras.")
+@click.option("--data", metavar="SET", help="A data set's name, or a folder or zip of images. Default: the model's own.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use N test samples, stratified.")
+@click.option("--preprocess", metavar="SCALE,OFFSET", help="For a model without a contract: scale=1/255,offset=0.")
+@common_options
+def command(
+    model: str, runtime: str | None, data: str | None, limit: int | None, preprocess: str | None, output: Output
+) -> None:
+    """Accuracy with its 95 % interval, confusion matrix, and precision and recall of each class.
+
+    RUN is a run folder or a model's name for its latest run: its int8 model is evaluated, or the Keras model where there
+    is none yet. FILE is any .tflite, .onnx or .keras file. The test split is used, never the training split.
+
+    \b
+    Example:
+      edgecnn evaluate fashion_mnist_cnn
+      edgecnn evaluate fashion_mnist_cnn --on keras --limit 1000
+      edgecnn evaluate resnet8.tflite --data image_folder:cifar10.zip
+    """
+    from edgecnn.artefacts import ends_of, in_data_order, parse_preprocess, resolve, settle_contract
+    from edgecnn.data import section_from_text
+    from edgecnn.errors import UsageError
+    from edgecnn.evaluate import classify, default_section, evaluate_predictions, load_test_data
+    from edgecnn.runtimes import load_session, runtime_spec
+
+    if runtime is not None:
+        runtime_spec(runtime)
+    given = parse_preprocess(preprocess) if preprocess is not None else None
+    section = section_from_text(data) if data is not None else None
+    artefact = _choose(resolve(model), runtime)
+    section = section or default_section(artefact)
+    if section is None:
+        raise UsageError(f"{artefact.path}: the file does not say what data it is for. Give a data set or images with --data.")
+    test = load_test_data(section, ends_of(artefact)[0], limit)
+    contract, remarks = settle_contract(artefact, test.labels, given)
+    for remark in remarks:
+        output.say(f"Note: {remark}")
+    name = runtime or artefact.runtime
+    session = load_session(name, artefact.path)
+    with output.progress() as progress:
+        task = progress.add_task(f"{artefact.path.name} on {name}", total=len(test.samples), note="")
+        predicted = classify(session, contract, test.samples.x, lambda count: progress.advance(task, count))
+    found = evaluate_predictions(test.samples.y, in_data_order(predicted, contract, test.labels), test.labels)
+    document = {
+        **found.model_dump(mode="json"),
+        "labels": list(test.labels),
+        "artefact": str(artefact.path),
+        "runtime": name,
+        "runtime_version": session.version,
+        "data_set": section.set,
+        "notes": remarks,
+    }
+    headline = (
+        f"{artefact.path} on {name} ({session.version})\n"
+        f"Accuracy {percent(found.accuracy)} (95 % interval {percent(found.accuracy_low)} to "
+        f"{percent(found.accuracy_high)}), {found.correct:,} of {found.samples:,} test samples of {section.set}\n"
+    )
+    output.result(document, headline, *_tables(found, test.labels))
+
+
+def _choose(target: Target, runtime: str | None) -> Artefact:
+    """The file of a target that is evaluated: the int8 one where the runtime takes one, else the float one."""
+    from edgecnn.errors import UsageError
+    from edgecnn.runs import FLOAT_TFLITE, INT8_ONNX, INT8_TFLITE, KERAS, ONNX
+    from edgecnn.runtimes import runtime_spec
+
+    if target.run is None or len(target.artefacts) == 1:
+        artefact = target.artefacts[0]
+        if runtime is not None and artefact.path.suffix.lower() != (takes := runtime_spec(runtime).takes):
+            raise UsageError(f"--on {runtime} takes {takes} files; {artefact.path.name} runs on {artefact.runtime}.")
+        return artefact
+    present = {artefact.path.name: artefact for artefact in target.artefacts}
+    wanted = [
+        name
+        for name in (INT8_TFLITE, KERAS, FLOAT_TFLITE, INT8_ONNX, ONNX)
+        if name in present and (runtime is None or name.endswith(runtime_spec(runtime).takes))
+    ]
+    if not wanted:
+        raise UsageError(
+            f"{target.run.path} has no file for {runtime}; it has {', '.join(present)}. "
+            "More come from `edgecnn quantize` and `edgecnn export`."
+        )
+    return present[wanted[0]]
+
+
+def _tables(found: Evaluation, labels: tuple[str, ...]) -> list[RenderableType]:
+    """Per-class figures, and the confusion matrix or, for many classes, the commonest confusions."""
+    from rich import box
+    from rich.table import Table
+
+    numbered = labels != tuple(str(index) for index in range(len(labels)))
+    classes = Table(box=box.SIMPLE_HEAD, title="Per class", title_justify="left", pad_edge=False)
+    classes.add_column("class", overflow="ellipsis", no_wrap=True, max_width=30)
+    for heading in ("precision", "recall", "F1", "samples"):
+        classes.add_column(heading, justify="right")
+    for index, figures in enumerate(found.per_class):
+        name = f"{index} {figures.label}" if numbered else figures.label
+        rates = (percent(rate, 1) for rate in (figures.precision, figures.recall, figures.f1))
+        classes.add_row(name, *rates, f"{figures.support:,}")
+    if len(labels) > _MATRIX_CLASSES:
+        return [classes, _confusions(found, labels)]
+    matrix = Table(
+        box=box.SIMPLE_HEAD, title="Confusion matrix: row true class, column predicted", title_justify="left",
+        pad_edge=False, padding=(0, 1, 0, 0),
+    )    # fmt: skip
+    matrix.add_column("", overflow="ellipsis", no_wrap=True, max_width=14)
+    for index in range(len(labels)):
+        matrix.add_column(str(index) if numbered else labels[index], justify="right", no_wrap=True)
+    for index, row in enumerate(found.confusion_matrix):
+        cells = (
+            f"[bold]{count}[/bold]" if column == index else (str(count) if count else "[dim]·[/dim]")
+            for column, count in enumerate(row)
+        )
+        matrix.add_row(f"{index} {labels[index]}" if numbered else labels[index], *cells)
+    return [classes, matrix]
+
+
+def _confusions(found: Evaluation, labels: tuple[str, ...]) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+
+    pairs = sorted(
+        (
+            (count, true, said)
+            for true, row in enumerate(found.confusion_matrix)
+            for said, count in enumerate(row)
+            if true != said and count
+        ),
+        key=lambda pair: (-pair[0], pair[1:]),
+    )
+    table = Table(box=box.SIMPLE_HEAD, title="Commonest confusions", title_justify="left", pad_edge=False)
+    table.add_column("true class", overflow="ellipsis", no_wrap=True, max_width=28)
+    table.add_column("predicted", overflow="ellipsis", no_wrap=True, max_width=28)
+    table.add_column("samples", justify="right")
+    for count, true, said in pairs[:_CONFUSIONS]:
+        table.add_row(labels[true], labels[said], f"{count:,}")
+    return table

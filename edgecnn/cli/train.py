@@ -1,0 +1,66 @@
+"""``edgecnn train``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.cli._common import Output, common_options
+from edgecnn.cli._training import open_run, resumable, training_options
+
+if TYPE_CHECKING:
+    from edgecnn.runs import Run
+
+
+@click.command()
+@click.argument("model")
+@training_options
+@common_options
+def command(
+    model: str,
+    overrides: tuple[str, ...],
+    epochs: int | None,
+    limit: int | None,
+    out: Path | None,
+    resume: bool,
+    output: Output,
+) -> None:
+    """Train MODEL: a name in the zoo, or a folder with recipe.toml and model.py.
+
+    \b
+    Example:
+      edgecnn train digits_tiny
+      edgecnn train fashion_mnist_cnn --epochs 5 --set train.optimizer.name=rmsprop
+      edgecnn train digits_tiny --resume         after Ctrl-C, a crash or a power cut
+    """
+    from edgecnn.cli._display import TerminalDisplay
+    from edgecnn.pipeline import train_stage
+
+    run = open_run(model, overrides, epochs, limit, out, resume)
+    with resumable(run, "train", output):
+        train_stage(run, TerminalDisplay(output), resume)
+    document = _document(run)
+    output.result(document, *_lines(document))
+
+
+def _document(run: Run) -> dict[str, Any]:
+    info = run.info
+    figures = {key: value for key, value in info.training.items() if key != "history"}
+    evaluation = info.evaluation["float"]
+    names = ("accuracy", "accuracy_low", "accuracy_high", "samples")
+    return {"run": str(run.path), "model": info.model, **figures, **{key: evaluation[key] for key in names}}
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    from edgecnn.formats import percent
+
+    low, high = percent(document["accuracy_low"]), percent(document["accuracy_high"])
+    return [
+        f"test accuracy  {percent(document['accuracy'])}   ({low} to {high} with 95 % confidence, "
+        f"{document['samples']} samples)",
+        f"best epoch     {document['best_epoch']} of {document['epochs']}, trained in {document['seconds']} s",
+        f"run            {document['run']}",
+        f"next           edgecnn quantize {document['run']}",
+    ]

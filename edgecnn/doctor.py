@@ -1,0 +1,322 @@
+"""What is installed, what is missing for what, and the command that gets it.
+
+Nothing heavy is imported: versions come from the packages' metadata. ``deep`` imports each package in a process of its
+own, since a package that was built against another NumPy may end the process that imports it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgecnn import __version__
+from edgecnn.data import DATASETS, dataset_module
+from edgecnn.recipe import DataSection
+from edgecnn.runs import runs_root
+from edgecnn.zoo import model_names, models_folder
+
+Status = Literal["ok", "missing", "broken"]
+
+_LOW_DISK = 500_000_000    # bytes; a run of fashion_mnist_cnn takes about 20 MB, its checkpoints included
+_IMPORT_TIMEOUT = 180    # seconds; TensorFlow from a cold SD card takes a minute
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked for.
+
+    Attributes:
+        section: ``base``, ``packages``, ``tools``, ``data`` or ``folders``.
+        name: What it is.
+        status: ``ok``, ``missing`` (not there, or not enough of it) or ``broken`` (there, but cannot work).
+        found: Versions or a place; why it is broken.
+        purpose: What it is for.
+        get: The command that gets it; empty where there is nothing to do.
+    """
+
+    section: str
+    name: str
+    status: Status
+    found: str
+    purpose: str
+    get: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Python package.
+
+    Attributes:
+        distributions: Names it is installed under, any of which will do.
+        module: What ``deep`` imports.
+    """
+
+    distributions: tuple[str, ...]
+    module: str
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A part of edgecnn that needs packages beyond the base.
+
+    Attributes:
+        name: What it is called in the table.
+        purpose: What it is for.
+        extra: The extra of ``pyproject.toml`` that brings its packages.
+        packages: All of them are needed.
+    """
+
+    name: str
+    purpose: str
+    extra: str
+    packages: tuple[Package, ...]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program.
+
+    Attributes:
+        name: What is called, and the Debian package that has it where ``package`` is empty.
+        purpose: What it is for.
+        package: The Debian packages that bring it.
+        version: The option that prints the version.
+    """
+
+    name: str
+    purpose: str
+    package: str = ""
+    version: str = "--version"
+
+
+_TENSORFLOW = Package(("tensorflow-cpu", "tensorflow"), "tensorflow")
+_KERAS = Package(("keras",), "keras")
+_MATPLOTLIB = Package(("matplotlib",), "matplotlib")
+_LITERT = Package(("ai-edge-litert",), "ai_edge_litert.interpreter")
+_TFLITE_RUNTIME = Package(("tflite-runtime",), "tflite_runtime.interpreter")
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "train",
+        "training, digits and your own images",
+        "train",
+        (
+            _TENSORFLOW,
+            _KERAS,
+            Package(("tensorboard",), "tensorboard"),
+            Package(("scikit-learn",), "sklearn"),
+            Package(("pillow",), "PIL"),
+            _MATPLOTLIB,
+        ),
+    ),
+    Feature("quantize", "int8 TFLite from a Keras model", "train", (_TENSORFLOW, _KERAS)),
+    Feature(
+        "onnx",
+        "ONNX export and its runtime",
+        "onnx",
+        (Package(("onnx",), "onnx"), Package(("onnxruntime",), "onnxruntime"), Package(("tf2onnx",), "tf2onnx")),
+    ),
+    Feature("report", "report.html and plots", "report", (Package(("jinja2",), "jinja2"), _MATPLOTLIB)),
+    Feature(
+        "arena",
+        "arena size of a C array (Linux on x86-64)",
+        "mcu",
+        (Package(("tflite-micro",), "tflite_micro.python.tflite_micro.runtime"),),
+    ),
+)
+
+TOOLS: tuple[Tool, ...] = (
+    Tool("gcc", "compiling an exported C array", version="-dumpfullversion"),
+    Tool("g++", "compiling it as C++", version="-dumpfullversion"),
+    Tool("clang", "a second compiler to check it with"),
+    Tool(
+        "arm-none-eabi-gcc",
+        "compiling it for a Cortex-M",
+        "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        "-dumpfullversion",
+    ),
+    Tool("qemu-system-arm", "running Cortex-M code without a board"),
+)
+
+
+def examine(deep: bool = False, advance: Callable[[str], None] = lambda name: None) -> list[Check]:
+    """Look for everything.
+
+    Args:
+        deep: Import each package that is installed, each in a process of its own (TensorFlow takes 5 to 20 s).
+        advance: Called with the name of what is looked at next.
+    """
+    checks = []
+    for section in (_base, _features):
+        checks += section(deep, advance)
+    advance("tools")
+    checks += [_tool(tool) for tool in TOOLS]
+    advance("data sets")
+    checks += [check for name in DATASETS if (check := _data_set(name)) is not None]
+    return [*checks, _runs_folder()]
+
+
+def base_works(checks: list[Check]) -> bool:
+    """Whether a ``.tflite`` file can be run here at all."""
+    return all(check.status == "ok" for check in checks if check.section == "base")
+
+
+def machine() -> dict[str, str]:
+    """Versions of edgecnn and Python, and what they run on."""
+    return {
+        "edgecnn": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "location": str(Path(__file__).resolve().parent),
+    }
+
+
+def _base(deep: bool, advance: Callable[[str], None]) -> list[Check]:
+    numpy = importlib.metadata.version("numpy")
+    models = model_names()
+    return [
+        Check("base", "NumPy", "ok", numpy, "arrays", ""),
+        _tflite_runtime(numpy, deep, advance),
+        Check(
+            "base",
+            "model zoo",
+            "ok" if models else "broken",
+            f"{len(models)} models" if models else f"no models in {models_folder()}",
+            "models by name",
+            "" if models else "pip install --force-reinstall edgecnn",
+        ),
+    ]
+
+
+def _tflite_runtime(numpy: str, deep: bool, advance: Callable[[str], None]) -> Check:
+    purpose = "running .tflite files"
+
+    def check(status: Status, found: str, get: str) -> Check:
+        return Check("base", "TFLite runtime", status, found, purpose, get)
+
+    package = next((package for package in (_LITERT, _TFLITE_RUNTIME) if _version(package)), None)
+    if package is None:
+        if platform.machine() in ("armv6l", "armv7l") and sys.version_info >= (3, 12):
+            here = f"Python {platform.python_version()} on {platform.machine()}"
+            return check("missing", f"no wheel for {here}", "a 64-bit system, or Python 3.11 with tflite-runtime")
+        return check("missing", "", "pip install ai-edge-litert")
+    found = f"{package.distributions[0]} {_version(package)}"
+    # It was built against NumPy 1 and does not say so in its metadata.
+    if package is _TFLITE_RUNTIME and int(numpy.split(".")[0]) >= 2:
+        return check("broken", f"{found} cannot work with NumPy {numpy}", "pip install 'numpy<2'")
+    if deep:
+        advance(package.module)
+        if failure := _import_failure(package.module):
+            return check("broken", f"{found}: {failure}", f"pip install --force-reinstall {package.distributions[0]}")
+    return check("ok", found, "")
+
+
+def _features(deep: bool, advance: Callable[[str], None]) -> list[Check]:
+    failures: dict[str, str] = {}
+    checks = []
+    for feature in FEATURES:
+        versions = {package: _version(package) for package in feature.packages}
+        if deep:
+            for package in (package for package, version in versions.items() if version):
+                if package.module not in failures:
+                    advance(package.module)
+                    failures[package.module] = _import_failure(package.module)
+        checks.append(_feature(feature, versions, failures))
+    return checks
+
+
+def _feature(feature: Feature, versions: dict[Package, str], failures: dict[str, str]) -> Check:
+    get = f"pip install 'edgecnn[{feature.extra}]'"
+    absent = [package.distributions[-1] for package, version in versions.items() if not version]
+    if absent:
+        return Check("packages", feature.name, "missing", f"without {', '.join(absent)}", feature.purpose, get)
+    broken = [f"{package.module}: {failures[package.module]}" for package in versions if failures.get(package.module)]
+    if broken:
+        get = f"pip install --force-reinstall 'edgecnn[{feature.extra}]'"
+        return Check("packages", feature.name, "broken", "; ".join(broken), feature.purpose, get)
+    found = ", ".join(f"{package.distributions[-1]} {version}" for package, version in versions.items())
+    return Check("packages", feature.name, "ok", found, feature.purpose, "")
+
+
+def _version(package: Package) -> str:
+    """The installed version, ``?`` for a module that came without metadata, empty when it is not there."""
+    for name in package.distributions:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return "?" if importlib.util.find_spec(package.module.partition(".")[0]) is not None else ""
+
+
+def _import_failure(module: str) -> str:
+    """Why ``import module`` fails in a fresh process; empty when it works."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {module}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_IMPORT_TIMEOUT,
+            env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+    except subprocess.TimeoutExpired:
+        return f"import takes more than {_IMPORT_TIMEOUT} s"
+    if done.returncode < 0:
+        return f"import ends the process with signal {-done.returncode}"
+    lines = done.stderr.strip().splitlines()
+    return (lines[-1] if lines else f"import fails with exit code {done.returncode}") if done.returncode else ""
+
+
+def _tool(tool: Tool) -> Check:
+    path = shutil.which(tool.name)
+    if path is None:
+        return Check("tools", tool.name, "missing", "", tool.purpose, _system_install(tool.package or tool.name))
+    try:
+        done = subprocess.run(
+            [path, tool.version], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check("tools", tool.name, "broken", f"{path}: {error}", tool.purpose, "")
+    number = re.search(r"\d+(\.\d+)+", done.stdout)
+    return Check("tools", tool.name, "ok", number[0] if number else path, tool.purpose, "")
+
+
+def _system_install(package: str) -> str:
+    if shutil.which("apt-get"):
+        return f"sudo apt-get install {package}"
+    return f"your system's package manager (on Debian: {package})"
+
+
+def _data_set(name: str) -> Check | None:
+    module = dataset_module(name)
+    if module.INFO.counts is None:    # the user's own files, which may be anywhere
+        return None
+    place = module.locate(DataSection(set=name))
+    if place is None:
+        return Check("data", name, "missing", "", module.INFO.title, module.INFO.get[0])
+    return Check("data", name, "ok", f"{place.how}: {place.path}", module.INFO.title, "")
+
+
+def _runs_folder() -> Check:
+    root = runs_root().absolute()
+    place = root
+    while not place.exists():
+        place = place.parent
+    purpose = f"runs go to {root}"
+    if not os.access(place, os.W_OK):
+        return Check("folders", "runs", "broken", f"{place} cannot be written to", purpose, "export EDGECNN_RUNS=FOLDER")
+    free = shutil.disk_usage(place).free
+    found = f"{free / 1e9:.1f} GB free in {root}"
+    if free < _LOW_DISK:
+        return Check("folders", "runs", "missing", found, purpose, "export EDGECNN_RUNS=FOLDER (on another disk)")
+    return Check("folders", "runs", "ok", found, purpose, "")

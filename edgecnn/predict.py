@@ -1,0 +1,86 @@
+"""Raw samples through a loaded model to classes. Imports little: the measuring process of ``bench`` runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgecnn.contract import Contract, TensorContract
+from edgecnn.errors import EdgecnnError
+from edgecnn.runtimes.base import Session, elements
+
+_CHUNK = 256    # samples encoded at a time: memory stays small whatever the test set's size
+
+
+def input_contract(session: Session, contract: Contract) -> TensorContract:
+    """How values become this session's input: its own scale and zero point, or the contract's where it has none.
+
+    Raises:
+        EdgecnnError: Shape or type are not those of the contract, so the contract belongs to another model.
+    """
+    own, known = session.input, contract.input
+    if own.dtype == "float32" or own.scale is not None:
+        return own
+    if known.dtype != own.dtype or known.scale is None:
+        raise EdgecnnError(
+            f"{contract.name}: the input {own.name!r} is {own.dtype} without scale and zero point, and the contract "
+            "does not give them. Export the model again with edgecnn, or use the .tflite file."
+        )
+    return own.model_copy(update={"scale": known.scale, "zero_point": known.zero_point})
+
+
+def classify(
+    session: Session, contract: Contract, raw: np.ndarray, advance: Callable[[int], None] | None = None
+) -> np.ndarray:
+    """The class that the model gives each sample: the index of its largest output, the first one where several tie.
+
+    Args:
+        session: The loaded model.
+        contract: Its preprocessing.
+        raw: ``[N, ...]`` raw samples, such as ``uint8`` images ``[N, H, W, C]``.
+        advance: Called with the number of samples done since the last call.
+
+    Returns:
+        ``[N]`` int64.
+
+    Raises:
+        EdgecnnError: The samples do not have the model's input shape, or its output is not one value per class.
+    """
+    end = input_contract(session, contract)
+    check_shapes(contract, session.input, session.output, raw.shape[1:])
+    classes = np.empty(len(raw), dtype=np.int64)
+    run, shape = session.run, (-1, *session.input.shape)
+    for start in range(0, len(raw), _CHUNK):
+        chunk = end.quantize(contract.preprocess.apply(raw[start : start + _CHUNK])).reshape(shape)
+        for offset, sample in enumerate(chunk):
+            classes[start + offset] = run(sample).argmax()
+        if advance is not None:
+            advance(len(chunk))
+    return classes
+
+
+def check_shapes(
+    contract: Contract, end_in: TensorContract, end_out: TensorContract, sample_shape: Sequence[int]
+) -> None:
+    """Refuse samples or outputs that do not fit; a channel dimension of 1 may be there or not.
+
+    Raises:
+        EdgecnnError: As the message says.
+    """
+    if [size for size in sample_shape if size != 1] != [size for size in end_in.shape[1:] if size != 1]:
+        raise EdgecnnError(
+            f"{contract.name} takes {shape_text(end_in.shape[1:])} samples, the data has {shape_text(sample_shape)}. "
+            "Choose another data set with --data; an image folder is resized to fit."
+        )
+    if elements(end_out) != len(contract.labels):
+        raise EdgecnnError(
+            f"{contract.name}: the output {shape_text(end_out.shape)} has {elements(end_out)} values, and there are "
+            f"{len(contract.labels)} classes. Supported: classification with one output per class. "
+            "Choose the data set that the model was trained on with --data."
+        )
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """``(32, 32, 3)`` as ``32x32x3``."""
+    return "x".join(str(size) for size in shape)

@@ -1,0 +1,206 @@
+"""Post-training quantization: a Keras model to a float and a full int8 ``.tflite``, with its contract inside.
+
+int8 input and output, weights per channel, batch 1. The activation ranges come from training samples only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecnn.contract import METADATA_NAME, Contract, TensorContract
+from edgecnn.data.base import Samples
+from edgecnn.data.split import stratified_subset
+from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.evaluate import classify, evaluate_predictions
+from edgecnn.keras_quiet import import_keras, quiet_native
+from edgecnn.preprocess import Preprocess
+from edgecnn.runtimes import load_session
+from edgecnn.statistics import Interval, paired_drop
+from edgecnn.tflite_file import float_nodes
+from edgecnn.tflite_metadata import embed
+from firmware_export.graph import Graph
+from firmware_export.tflite import read_model
+
+WARN_DROP = 0.01
+"""A loss of accuracy above this is worth a warning whatever the budget allows: one point."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The two files that come out of a Keras model.
+
+    Attributes:
+        float_tflite: float32 throughout.
+        int8_tflite: int8 throughout, input and output included.
+    """
+
+    float_tflite: bytes
+    int8_tflite: bytes
+
+
+def load_keras_model(path: Path) -> Any:
+    """A ``.keras`` file as a ``keras.Model``.
+
+    Raises:
+        EdgecnnError: The file is missing, damaged, or needs layers that are not known here.
+    """
+    keras = import_keras("quantization")
+    if not path.is_file():
+        raise EdgecnnError(f"{path}: no such file.")
+    try:
+        with quiet_native():
+            return keras.saving.load_model(path, compile=False)
+    except Exception as error:    # Keras raises whatever the zip, JSON and HDF5 readers raise
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EdgecnnError(f"{path}: not a model that Keras can load: {first}. Save it again with model.save('x.keras').") from error
+
+
+def convert(model: Any, inputs: np.ndarray) -> Converted:
+    """Convert with TFLiteConverter.
+
+    Args:
+        model: A float ``keras.Model`` with one input and one output.
+        inputs: Preprocessed calibration samples, float32 ``[N, ...]``.
+
+    Raises:
+        EdgecnnError: The converter refuses the model, or a part of it stays float; the message lists the nodes.
+    """
+    import tensorflow as tf
+
+    keras = import_keras("quantization")
+    # With the batch fixed to 1 the converter writes no SHAPE, STRIDED_SLICE and PACK around a RESHAPE.
+    fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="input")
+    single = keras.Model(fixed, model(fixed, training=False))
+
+    def representative() -> Iterator[list[np.ndarray]]:
+        for sample in inputs:
+            yield [sample[None]]
+
+    def run(quantized: bool) -> bytes:
+        converter = tf.lite.TFLiteConverter.from_keras_model(single)
+        if quantized:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = representative
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+        return bytes(converter.convert())
+
+    try:
+        with quiet_native():
+            files = Converted(run(quantized=False), run(quantized=True))
+    except Exception as error:    # the converter raises many types, with the reason in the first lines
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise EdgecnnError(f"TFLiteConverter refuses the model: {' '.join(lines[:3])[:600]}") from error
+    stayed = float_nodes(read_model(files.int8_tflite))
+    if stayed:
+        listed = "\n  ".join(stayed)
+        raise EdgecnnError(
+            f"{len(stayed)} node(s) stay float after quantization:\n  {listed}\n"
+            "A microcontroller would need float code for them. Replace these layers in model.py by ones with int8 kernels."
+        )
+    return files
+
+
+def tensor_contracts(graph: Graph) -> tuple[TensorContract, TensorContract]:
+    """Input and output of a graph, as the contract describes them.
+
+    Raises:
+        EdgecnnError: The graph has not one input and one output.
+    """
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise EdgecnnError(
+            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; supported: one of each."
+        )
+    ends = []
+    for index in (graph.inputs[0], graph.outputs[0]):
+        tensor = graph.tensors[index]
+        quant = tensor.quant
+        ends.append(
+            TensorContract(
+                name=tensor.name,
+                shape=tensor.shape,
+                dtype=tensor.dtype,    # type: ignore[arg-type]
+                scale=quant.scale[0] if quant else None,
+                zero_point=quant.zero_point[0] if quant else None,
+            )
+        )
+    return ends[0], ends[1]
+
+
+def with_contract(
+    model: bytes, name: str, labels: tuple[str, ...], preprocess: Preprocess, data_set: str
+) -> tuple[bytes, Contract]:
+    """A ``.tflite`` with its contract embedded, and the contract."""
+    first, last = tensor_contracts(read_model(model))
+    contract = Contract(
+        name=name, labels=labels, preprocess=preprocess, input=first, output=last, data_set=data_set
+    )
+    return embed(model, METADATA_NAME, contract.to_json().encode()), contract
+
+
+def calibration_samples(samples: Samples, count: int, seed: int) -> Samples:
+    """A stratified choice of training samples.
+
+    Raises:
+        UsageError: There are none.
+    """
+    if len(samples) == 0:
+        raise UsageError("no training samples to calibrate on: the training split is empty.")
+    return samples.take(stratified_subset(samples.y, count, seed))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Float and int8 on the same test samples.
+
+    Attributes:
+        float_accuracy: Of the float ``.tflite``, with 95 % interval.
+        int8_accuracy: Of the int8 ``.tflite``, with 95 % interval.
+        drop: Float minus int8, with the 95 % interval of paired samples.
+        agreement: Share of samples that both put into the same class.
+        samples: How many.
+    """
+
+    float_accuracy: Interval
+    int8_accuracy: Interval
+    drop: Interval
+    agreement: float
+    samples: int
+
+
+def compare(
+    float_file: Path,
+    int8_file: Path,
+    contracts: tuple[Contract, Contract],
+    test: Samples,
+    advance: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Run both files over the whole test split, on LiteRT.
+
+    Args:
+        float_file: The float ``.tflite``.
+        int8_file: The int8 ``.tflite``.
+        contracts: Of the two files, in that order.
+        test: Raw test samples.
+        advance: Told how many samples were done since the last call.
+    """
+    predicted = [
+        classify(load_session("litert", path), contract, test.x, advance)
+        for path, contract in zip((float_file, int8_file), contracts, strict=True)
+    ]
+    before, after = (evaluate_predictions(test.y, classes, contracts[0].labels) for classes in predicted)
+    return Comparison(
+        Interval(before.accuracy, before.accuracy_low, before.accuracy_high),
+        Interval(after.accuracy, after.accuracy_low, after.accuracy_high),
+        paired_drop(predicted[0] == test.y, predicted[1] == test.y),
+        float(np.mean(predicted[0] == predicted[1])),
+        len(test),
+    )
+
+

@@ -1,0 +1,184 @@
+"""The report: one HTML file that holds everything it shows and fetches nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from edgecnn.errors import MissingDependencyError
+from edgecnn.files import write_text
+from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, size
+from edgecnn.report import plots
+from edgecnn.report.view import (
+    Curve,
+    Fact,
+    classes_of,
+    curves,
+    data_line,
+    device_facts,
+    entry_labels,
+    float_entry,
+    headline_entry,
+    interval,
+    method,
+    title,
+    weakest,
+)
+from edgecnn.results import Entry, HistoryRecord, Results
+
+TEMPLATE = "report.html.j2"
+_COUNTED = 12
+"""Up to so many classes the confusion matrix has counts in its fields and stands beside the table of classes."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One of the large figures at the top."""
+
+    name: str
+    value: str
+    remark: str
+
+
+def write_report(results: Results, path: Path) -> None:
+    """Write the report, whole or not at all; the same results give the same bytes.
+
+    Args:
+        results: Everything that is shown. What was not measured is left out, with a sentence that says so.
+        path: The ``.html`` to write.
+
+    Raises:
+        MissingDependencyError: Jinja2 or matplotlib is not installed.
+        EdgecnnError: The file cannot be written.
+    """
+    write_text(path, render(results))
+
+
+def render(results: Results) -> str:
+    """The report's text; see ``write_report``."""
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise MissingDependencyError("jinja2", "report", "writing the report") from error
+    environment = Environment(
+        loader=PackageLoader("edgecnn", "report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(percent=percent, size=size, count=count, ms=milliseconds, rate=rate, interval=interval)
+    return environment.get_template(TEMPLATE).render(_context(results))
+
+
+def _context(results: Results) -> dict[str, Any]:
+    from markupsafe import Markup    # comes with jinja2
+
+    entries = results.entries
+    labels = entry_labels(entries)
+    best = headline_entry(entries)
+    found = curves(results.history)
+    judged = best is not None and best.confusion_matrix is not None and _square(best.confusion_matrix)
+    matrix = best.confusion_matrix if judged and best is not None and best.confusion_matrix is not None else []
+    names = _class_names(results, best, len(matrix))
+    return {
+        "results": results,
+        "absent": ABSENT,
+        "data_line": data_line(results),
+        "rows": list(zip(labels, entries, strict=True)),
+        "headlines": headlines(results),
+        "best": best,
+        "best_label": labels[entries.index(best)] if best is not None else "",
+        "comparison": Markup(plots.comparison(entries)) if entries else None,
+        "latency": Markup(plots.latency_distribution(entries)) if entries else None,
+        "curves": [
+            (title(curve.metric), Markup(plots.learning_curve(curve, results.history.best_epoch if results.history else None)))
+            for curve in found
+        ],
+        "curve_sentence": _curve_sentence(results.history, found),
+        "confusion": Markup(plots.confusion_matrix(matrix, names)) if matrix else None,
+        "mistakes": plots.confusions(matrix, names) if matrix else "",
+        "counted": len(matrix) <= _COUNTED,
+        "classes": classes_of(best) if best is not None else [],
+        "weakest": weakest(classes_of(best)) if best is not None else None,
+        "device": device_facts(results.device),
+        "method": method(results),
+        "artefacts": _artefacts(entries),
+        "versions": _versions(results),
+    }
+
+
+def headlines(results: Results) -> list[Headline]:
+    """Accuracy, drop from float, size and fastest p50, as far as they were measured."""
+    entries = results.entries
+    best = headline_entry(entries)
+    if best is None:
+        return []
+    found = []
+    if best.accuracy is not None:
+        between = interval(best)
+        parts = [f"{best.precision} on {best.runtime}"]
+        parts += [f"95 % interval {between}"] if between else []
+        parts += [f"{count(best.samples)} samples"] if best.samples is not None else []
+        found.append(Headline("Accuracy", percent(best.accuracy), ", ".join(parts)))
+    reference = float_entry(entries, best.samples)
+    if reference is not None and best.accuracy is not None and best.precision != "float32" and reference.accuracy is not None:
+        drop = f"{(reference.accuracy - best.accuracy) * 100:.2f}"
+        drop = "0.00" if drop == "-0.00" else drop.replace("-", "−")
+        found.append(Headline("Drop from float", f"{drop} points", f"float32 on {reference.runtime}: {percent(reference.accuracy)}"))
+    remark = best.artefact
+    twin = next((e for e in entries if e.precision == "float32" and _suffix(e) == _suffix(best) and e.size_bytes > 0), None)
+    if twin is not None and best.precision != "float32":
+        remark += f", {best.size_bytes / twin.size_bytes:.2f} × {twin.artefact}"
+    found.append(Headline("Size", size(best.size_bytes), remark))
+    fastest = min(zip(entry_labels(entries), entries, strict=True), key=lambda pair: pair[1].p50_ms)
+    found.append(Headline("Fastest, p50", f"{milliseconds(fastest[1].p50_ms)} ms", fastest[0]))
+    return found
+
+
+def _suffix(entry: Entry) -> str:
+    return PurePath(entry.artefact).suffix
+
+
+def _square(matrix: list[list[int]]) -> bool:
+    return bool(matrix) and all(len(row) == len(matrix) for row in matrix)
+
+
+def _class_names(results: Results, entry: Entry | None, classes: int) -> list[str]:
+    """As many names as the matrix has rows: the data's, else those of the per-class figures, else the numbers."""
+    if results.data is not None and len(results.data.labels) == classes:
+        return list(results.data.labels)
+    records = classes_of(entry) if entry is not None else []
+    if len(records) == classes:
+        return [record.label for record in records]
+    return [str(index) for index in range(classes)]
+
+
+def _curve_sentence(history: HistoryRecord | None, found: list[Curve]) -> str:
+    """What the best epoch reached, in words."""
+    if history is None or not found:
+        return ""
+    epochs = f"{len(history.epochs)} epoch{'' if len(history.epochs) == 1 else 's'}"
+    if history.best_epoch is None or history.best_epoch not in history.epochs:
+        return f"{epochs} of training."
+    at = history.epochs.index(history.best_epoch)
+    reached = [
+        f"{name} {title(curve.metric).lower()} {values[at]:.4f}"
+        for curve in found
+        for name, values in (("training", curve.train), ("validation", curve.validation))
+        if at < len(values)
+    ]
+    return f"{epochs} of training; the best is epoch {history.best_epoch}: {', '.join(reached)}."
+
+
+def _artefacts(entries: list[Entry]) -> list[Fact]:
+    """Each measured file once, with its digest."""
+    return [Fact(name, digest) for name, digest in dict.fromkeys((entry.artefact, entry.sha256) for entry in entries)]
+
+
+def _versions(results: Results) -> list[Fact]:
+    """What was installed, and the versions that the runtimes themselves gave."""
+    runtimes = dict.fromkeys((entry.runtime, entry.runtime_version) for entry in results.entries)
+    facts = [Fact(f"runtime {name}", version) for name, version in runtimes]
+    return facts + [Fact(name, version) for name, version in results.device.packages.items()]

@@ -1,0 +1,114 @@
+"""ONNX files on ONNX Runtime's CPU provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecnn.contract import METADATA_NAME, Contract, TensorContract, parse_contract
+from edgecnn.errors import EdgecnnError, MissingDependencyError
+from edgecnn.keras_quiet import quiet_native
+from edgecnn.runtimes.base import check_model_file, first_line, only_one, tensor_contract
+
+_DTYPES = {
+    "tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8",
+    "tensor(int16)": "int16", "tensor(int32)": "int32",
+}    # fmt: skip
+
+
+def start(threads: int) -> None:
+    """Import ONNX Runtime; see ``RuntimeModule.start``."""
+    del threads
+    _onnxruntime()
+
+
+def load(path: Path, threads: int, variant: str) -> OnnxSession:
+    """Load an ``.onnx`` file.
+
+    Args:
+        path: The file.
+        threads: Threads inside one operator.
+        variant: Unused; there is one flavour.
+
+    Raises:
+        MissingDependencyError: ONNX Runtime is not installed.
+        EdgecnnError: The file is corrupt, or has several inputs or outputs.
+    """
+    del variant
+    onnxruntime = _onnxruntime()
+    check_model_file(path, ".onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    try:
+        with quiet_native():
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:    # its classes derive from Exception alone and live in a private module
+        raise EdgecnnError(
+            f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {_reason(error)} Export it again."
+        ) from error
+    contract = contract_in(session, str(path))
+    ends = [
+        _end(path, only_one(path, "input", session.get_inputs()), contract.input if contract else None),
+        _end(path, only_one(path, "output", session.get_outputs()), contract.output if contract else None),
+    ]
+    return OnnxSession(session, ends[0], ends[1], f"onnxruntime {onnxruntime.__version__}", contract)
+
+
+def contract_in(session: Any, where: str) -> Contract | None:
+    """The contract in a loaded file's ``metadata_props``, or None where there is none.
+
+    Raises:
+        EdgecnnError: There is one, and it cannot be read.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_NAME)
+    return parse_contract(text, where) if text else None
+
+
+def _onnxruntime() -> Any:
+    try:
+        with quiet_native():
+            import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError("onnxruntime", "onnx", "running an .onnx file") from error
+    return onnxruntime
+
+
+def _end(path: Path, node: Any, known: TensorContract | None) -> TensorContract:
+    dtype = _DTYPES.get(node.type, node.type)
+    # The graph itself keeps scale and zero point inside its first and last nodes: only the contract tells them.
+    same = known is not None and known.dtype == dtype
+    scale, zero_point = (known.scale, known.zero_point) if known is not None and same else (None, None)
+    return tensor_contract(path, node.name, tuple(node.shape), dtype, scale, zero_point)
+
+
+def _reason(error: Exception) -> str:
+    text = first_line(error)
+    if "protobuf" in text.lower() or "INVALID_PROTOBUF" in text:
+        return "it is not a whole ONNX file."
+    return text if text.endswith(".") else text + "."
+
+
+class OnnxSession:
+    """An ``.onnx`` file in ONNX Runtime; see ``Session``.
+
+    Attributes:
+        contract: What the file's ``metadata_props`` hold, or None.
+    """
+
+    __slots__ = ("_name", "_outputs", "_run", "contract", "input", "output", "version")
+
+    def __init__(
+        self, session: Any, end_in: TensorContract, end_out: TensorContract, version: str, contract: Contract | None
+    ) -> None:
+        self.input, self.output, self.version, self.contract = end_in, end_out, version, contract
+        self._run, self._name, self._outputs = session.run, end_in.name, [end_out.name]
+
+    def run(self, sample: np.ndarray) -> np.ndarray:
+        """One inference; see ``Session.run``."""
+        result: np.ndarray = self._run(self._outputs, {self._name: sample})[0]
+        return result

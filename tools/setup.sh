@@ -1,0 +1,237 @@
+#!/bin/sh
+# Makes the virtual environment and installs edgecnn into it, editable, with the versions that were tested.
+#
+#   tools/setup.sh EXTRA      EXTRA is one of pyproject.toml: all (what edgecnn can use) or dev (all, and the tools to test it)
+#
+# PYTHON=python3.12   the Python to use (3.10 to 3.13); otherwise the first suitable one on the path
+# VENV=.venv          where the environment goes
+# NO_APT=1            install no Debian packages, even as root
+#
+# Needs a Python and nothing else. uv is used where it can be had because it is faster, pip does as well. Debian packages
+# are installed as root or with passwordless sudo; otherwise the script says what is missing and what it is missed for.
+# Proxies and package indexes are the machine's own: environment variables and pip's configuration.
+set -eu
+cd "$(dirname "$0")/.."
+
+EXTRA=${1:-dev}
+VENV=${VENV:-.venv}
+PYTHON=${PYTHON:-}
+NO_APT=${NO_APT:-}
+IN_VENV=$VENV/bin/python
+
+say() { printf '%s\n' "setup: $*"; }
+warn() { printf '%s\n' "setup: $*" >&2; }
+die() {
+    warn "$@"
+    exit 1
+}
+
+# --- Debian packages -------------------------------------------------------------------------------------------------
+
+apt_updated=
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_apt() {
+    [ -z "$NO_APT" ] && command -v apt-get >/dev/null 2>&1 &&
+        { [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; }; }
+}
+
+apt_get() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" \
+        </dev/null >"$log" 2>&1
+}
+
+# Package by package, so that one which this release does not have costs no other. The lists are fetched only when an
+# installation fails without them: they may be there, and they may be old.
+apt_install() {
+    log=$(mktemp)
+    for package in "$@"; do
+        say "apt-get install $package"
+        apt_get install --no-install-recommends "$package" && continue
+        if [ -z "$apt_updated" ]; then
+            apt_updated=yes
+            say "apt-get update"
+            apt_get update || warn "apt-get update failed: $(tail -n 1 "$log")"
+            apt_get install --no-install-recommends "$package" && continue
+        fi
+        warn "apt-get install $package failed: $(grep -v '^$' "$log" | tail -n 1)"
+    done
+    rm -f "$log"
+}
+
+have_fashion_mnist() {
+    [ -n "${EDGECNN_DATA:-}" ] || [ -d /usr/share/datasets/fashion-mnist ] ||
+        [ -d "${KERAS_HOME:-${HOME:-/}/.keras}/datasets/fashion-mnist" ]
+}
+
+missing_packages() {
+    command -v gcc >/dev/null 2>&1 || echo gcc
+    command -v g++ >/dev/null 2>&1 || echo g++
+    have_fashion_mnist || echo dataset-fashion-mnist
+}
+
+say_missing() {
+    for package in $(missing_packages); do
+        case $package in
+        gcc | g++) warn "no $package here: tests that compile the exported C array are skipped" ;;
+        dataset-fashion-mnist)
+            warn "no Fashion-MNIST here: it is downloaded through Keras where that is possible;" \
+                "otherwise the demo trains digits_tiny and tests on it are skipped"
+            ;;
+        esac
+    done
+    names=$(missing_packages | tr '\n' ' ')
+    if [ -n "$names" ] && command -v apt-get >/dev/null 2>&1; then
+        warn "to get them: sudo apt-get install ${names% }"
+    fi
+}
+
+# --- Python ----------------------------------------------------------------------------------------------------------
+
+suitable() {
+    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1
+}
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+find_python() {
+    if [ -n "$PYTHON" ]; then
+        command -v "$PYTHON" >/dev/null 2>&1 || die "PYTHON=$PYTHON: there is no such program"
+        suitable "$PYTHON" || die "PYTHON=$PYTHON is $("$PYTHON" --version 2>&1); edgecnn runs on Python 3.10 to 3.13"
+        echo "$PYTHON"
+        return
+    fi
+    for candidate in python3 python python3.13 python3.12 python3.11 python3.10; do
+        if command -v "$candidate" >/dev/null 2>&1 && suitable "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    found=$(python3 --version 2>/dev/null || echo none)
+    die "no Python 3.10 to 3.13 on the path (found: $found). Install one with \`sudo apt-get install python3 python3-venv\`," \
+        "or, where the distribution has none of these versions, with \`uv python install 3.12\`;" \
+        "then name it: PYTHON=/path/to/python3.12 make ..."
+}
+
+# Debian splits ensurepip off into python3-venv. Without it, and without root, a recent pip can still fill a bare
+# environment from outside.
+can_venv() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
+pip_from_outside() { "$1" -m pip --python "$1" --version >/dev/null 2>&1; }
+
+make_venv() {
+    python=$1
+    version=$(version_of "$python")
+    if ! can_venv "$python" && can_apt; then apt_install "python$version-venv"; fi
+    if can_venv "$python"; then
+        "$python" -m venv "$VENV"
+    elif command -v uv >/dev/null 2>&1; then
+        uv venv --quiet --python "$python" "$VENV"
+    elif pip_from_outside "$python"; then
+        "$python" -m venv --without-pip "$VENV"
+    else
+        die "Python $version cannot make a virtual environment here." \
+            "Run \`sudo apt-get install python$version-venv\`, then the same make command again"
+    fi
+}
+
+# --- Packages --------------------------------------------------------------------------------------------------------
+
+pip() {
+    if "$IN_VENV" -m pip --version >/dev/null 2>&1; then
+        "$IN_VENV" -m pip "$@"
+    else
+        "$base" -m pip --python "$IN_VENV" "$@"
+    fi
+}
+
+pip_setting() {
+    printf '%s\n' "$pip_configuration" | sed -n "s/^[^=]*[.]$1='\(.*\)'\$/\1/p" | sed 's/\\n/ /g' | tail -n 1
+}
+
+# uv reads its own variables and not pip's configuration, which is where a machine behind a mirror has its addresses.
+follow_pip_configuration() {
+    pip_configuration=$(pip config list 2>/dev/null || true)
+    index=$(pip_setting index-url)
+    extra=$(pip_setting extra-index-url)
+    links=$(pip_setting find-links | tr ' ' ',')
+    certificate=$(pip_setting cert)
+    proxy=$(pip_setting proxy)
+    hosts=$(pip_setting trusted-host)
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+    # pip takes the best version over all its indexes, uv by default the first index that knows the name.
+    [ -z "$extra" ] || export UV_INDEX="${UV_INDEX:-$extra}" UV_INDEX_STRATEGY="${UV_INDEX_STRATEGY:-unsafe-best-match}"
+    [ -z "$links" ] || export UV_FIND_LINKS="${UV_FIND_LINKS:-$links}"
+    [ -z "$certificate" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$certificate}"
+    [ -z "$proxy" ] || export HTTPS_PROXY="${HTTPS_PROXY:-$proxy}" HTTP_PROXY="${HTTP_PROXY:-$proxy}"
+    [ -z "$hosts" ] || export UV_INSECURE_HOST="${UV_INSECURE_HOST:-$hosts}"
+}
+
+find_uv() {
+    if [ -x "$VENV/bin/uv" ]; then
+        echo "$VENV/bin/uv"
+    elif command -v uv >/dev/null 2>&1; then
+        echo uv
+    elif pip install --quiet --disable-pip-version-check uv >/dev/null 2>&1; then
+        echo "$VENV/bin/uv"
+    fi
+}
+
+install_packages() {
+    follow_pip_configuration
+    uv=$(find_uv)
+    if [ -n "$uv" ]; then
+        say "installing edgecnn[$EXTRA] with uv"
+        "$uv" pip install --quiet --python "$IN_VENV" -c constraints.txt -e ".[$EXTRA]" && return
+        warn "uv could not do it; trying pip"
+    fi
+    say "installing edgecnn[$EXTRA] with pip (this takes a minute or more)"
+    pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$EXTRA]" ||
+        die "the packages could not be installed: see above. A proxy or an own package index is taken from" \
+            "HTTPS_PROXY and from pip's configuration (\`pip config list\`)"
+}
+
+# --- What is to be done ----------------------------------------------------------------------------------------------
+
+stamp_of() {
+    hash=$("$IN_VENV" -c 'import hashlib, pathlib, sys
+print(hashlib.sha256(b"".join(pathlib.Path(name).read_bytes() for name in sys.argv[1:])).hexdigest()[:16])' \
+        pyproject.toml constraints.txt)
+    echo "$VENV/.stamp-$1-$hash"
+}
+
+ready() {
+    suitable "$IN_VENV" && { [ -f "$(stamp_of dev)" ] || [ -f "$(stamp_of "$EXTRA")" ]; }
+}
+
+if [ -e "$VENV" ] && [ ! -f "$VENV/pyvenv.cfg" ]; then
+    die "$VENV is there already and is no virtual environment. Move it away, or set VENV to another folder"
+fi
+if [ -e "$VENV" ] && ! suitable "$IN_VENV"; then
+    say "the Python of $VENV is gone or of another version: making it anew"
+    rm -rf "$VENV"
+fi
+if [ -n "$PYTHON" ] && [ -e "$VENV" ] && [ "$(version_of "$(find_python)")" != "$(version_of "$IN_VENV")" ]; then
+    say "$VENV has Python $(version_of "$IN_VENV"), $PYTHON is wanted: making it anew"
+    rm -rf "$VENV"
+fi
+
+if ready; then
+    say_missing
+    exit 0
+fi
+
+base=$(find_python)
+say "Python $(version_of "$base") ($(command -v "$base")), environment $VENV"
+if can_apt; then
+    wanted=$(missing_packages)
+    # shellcheck disable=SC2086    # a list of words
+    [ -z "$wanted" ] || apt_install $wanted
+fi
+say_missing
+[ -e "$VENV" ] || make_venv "$base"
+rm -f "$VENV"/.stamp-*
+install_packages
+: >"$(stamp_of "$EXTRA")"
+say "ready"
