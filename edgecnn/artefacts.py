@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from edgecnn.contract import Contract, TensorContract, parse_contract
 from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.predict import check_classes
 from edgecnn.preprocess import ImagePreprocess, Preprocess
 from edgecnn.runs import CONTRACT, FLOAT_TFLITE, INFO, INT8_ONNX, INT8_TFLITE, KERAS, ONNX, Run, find_run
 from edgecnn.runtimes import RUNTIMES, load_session
@@ -89,7 +90,9 @@ def resolve(reference: str) -> Target:
     run = find_run(reference)
     artefacts = tuple(_in_run(run, run.file(name)) for name in IN_A_RUN if run.file(name).is_file())
     if not artefacts:
-        raise EdgecnnError(f"{run.path} has no model file yet. Finish its training with: edgecnn train {run.path} --resume")
+        raise EdgecnnError(
+            f"{run.path} has no model file yet. Finish its training with: edgecnn train {run.path} --resume"
+        )
     return Target(run.info.model, run, artefacts)
 
 
@@ -172,8 +175,8 @@ def parse_preprocess(text: str) -> ImagePreprocess:
             values[key.strip()] = float(match[1]) / float(match[2] or 1)
         except (ValueError, ZeroDivisionError) as error:
             raise UsageError(
-                f"--preprocess {text}: cannot read {part.strip()!r}. Expected scale=NUMBER,offset=NUMBER (value = pixel * "
-                "scale + offset), for example scale=1/255,offset=0"
+                f"--preprocess {text}: cannot read {part.strip()!r}. Expected scale=NUMBER,offset=NUMBER "
+                "(value = pixel * scale + offset), for example scale=1/255,offset=0"
             ) from error
     try:
         return ImagePreprocess(scale=values["scale"], offset=values["offset"])
@@ -266,6 +269,7 @@ def settle_contract(
     path, remarks, contract = artefact.path, [], artefact.contract
     if contract is None:
         end_in, end_out = ends_of(artefact)
+        check_classes(str(path), end_out, len(labels))
         if preprocess is None:
             contract, remark = infer_contract(path, end_in, end_out, labels)
             remarks.append(remark)
@@ -274,7 +278,7 @@ def settle_contract(
     elif preprocess is not None:
         contract = contract.model_copy(update={"preprocess": preprocess})
     if preprocess is not None:
-        remarks.append(f"{path.name}: preprocessing as given: pixel * {preprocess.scale:.6g} + {preprocess.offset:.6g}.")
+        remarks.append(f"{path.name}: preprocessing as given: pixel * {preprocess.scale:.6g} + {preprocess.offset:g}.")
     if len(contract.labels) != len(labels):
         shown = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
         trained_on = f" (it was trained on {contract.data_set})" if contract.data_set else ""
@@ -304,4 +308,5 @@ def in_data_order(predicted: np.ndarray, contract: Contract, labels: tuple[str, 
     """
     if contract.labels == labels or set(contract.labels) != set(labels):
         return predicted
-    return np.array([labels.index(label) for label in contract.labels], dtype=np.int64)[predicted]
+    order = np.array([labels.index(label) for label in contract.labels], dtype=np.int64)
+    return np.take(order, predicted)

@@ -1,8 +1,7 @@
 """The measuring process: one artefact on one runtime in a fresh interpreter that imports nothing else.
 
-``python -m edgecnn.bench_worker`` reads a ``Request`` as JSON from standard input and writes lines of JSON to standard
-output: ``{"done": n}`` while it works, then one ``{"answer": …}`` or ``{"error": "…"}``. ``edgecnn.bench`` is the
-other side.
+``main`` reads a ``Request`` as JSON from standard input and writes lines of JSON to standard output: ``{"done": n}``
+while it works, then one ``{"answer": …}`` or ``{"error": "…"}``. ``edgecnn.worker`` is the other side.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edgecnn.contract import Contract
 from edgecnn.errors import EdgecnnError
-from edgecnn.predict import check_shapes, classify, input_contract
+from edgecnn.predict import check_classes, check_samples, classify, input_contract
 from edgecnn.runtimes import Session, load_session, runtime_module
 
 _CYCLE = 32    # different samples in turn, so that no figure hangs on one image
@@ -120,7 +119,8 @@ def measure(request: Request, reporter: Reporter) -> Answer:
     init_ms = (time.perf_counter_ns() - started) / 1e6
     raw = np.load(request.samples, mmap_mode="r") if request.samples is not None else None
     if raw is not None and request.contract is not None:
-        check_shapes(request.contract, session.input, session.output, raw.shape[1:])
+        check_samples(request.contract.name, session.input, raw.shape[1:])
+        check_classes(request.contract.name, session.output, len(request.contract.labels))
     inputs = latency_inputs(session, request.contract, raw)
     first_ms = _timed(session, inputs, 1, None)[0]
     _timed(session, inputs, request.warmup, reporter)
@@ -160,7 +160,8 @@ def latency_inputs(session: Session, contract: Contract | None, raw: np.ndarray 
         return [generator.random(shape, dtype=np.float32) for _ in range(_CYCLE)]
     limits = np.iinfo(session.input.dtype)
     return [
-        generator.integers(limits.min, limits.max, shape, dtype=session.input.dtype, endpoint=True) for _ in range(_CYCLE)
+        generator.integers(limits.min, limits.max, shape, dtype=session.input.dtype, endpoint=True)
+        for _ in range(_CYCLE)
     ]
 
 
@@ -217,7 +218,3 @@ def main() -> None:
         reporter.send({"error": str(error)})
     except (KeyboardInterrupt, BrokenPipeError):    # the parent is gone or going
         os._exit(130)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,8 +12,7 @@ import numpy as np
 
 from edgecnn.errors import EdgecnnError
 from edgecnn.files import whole_file
-
-NAME = "checkpoint.npz"
+from edgecnn.runs import CHECKPOINT
 
 
 @dataclass
@@ -43,7 +42,7 @@ def save_checkpoint(folder: Path, model: Any, best: list[np.ndarray], progress: 
     arrays = {f"model_{i:04d}": np.asarray(value) for i, value in enumerate(model.variables)}
     arrays |= {f"optimizer_{i:04d}": np.asarray(value) for i, value in enumerate(model.optimizer.variables)}
     arrays |= {f"best_{i:04d}": value for i, value in enumerate(best)}
-    with whole_file(folder / NAME) as temporary, temporary.open("wb") as stream:
+    with whole_file(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
         np.savez(stream, progress=np.array(json.dumps(asdict(progress))), **arrays)    # type: ignore[arg-type]
 
 
@@ -56,7 +55,7 @@ def load_checkpoint(folder: Path, model: Any) -> tuple[list[np.ndarray], Progres
     Raises:
         EdgecnnError: The file is missing, damaged, or belongs to another model.
     """
-    path = folder / NAME
+    path = folder / CHECKPOINT
     try:
         with np.load(path, allow_pickle=False) as stored:
             progress = Progress(**json.loads(str(stored["progress"])))

@@ -8,7 +8,7 @@ measured is what the device will do.
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,7 +17,7 @@ from edgecnn.errors import EdgecnnError
 from edgecnn.preprocess import Preprocess
 
 METADATA_NAME = "EDGECNN_CONTRACT"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 
 class TensorContract(BaseModel):
@@ -37,13 +37,15 @@ class TensorContract(BaseModel):
             return real.astype(self.dtype)
         limits = np.iinfo(self.dtype)
         steps = np.rint(real.astype(np.float32) / np.float32(self.scale)) + self.zero_point
-        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        clamped: np.ndarray = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return clamped
 
     def dequantize(self, values: np.ndarray) -> np.ndarray:
         """This tensor's own type to float32 real values."""
         if self.scale is None or self.zero_point is None:
             return values.astype(np.float32)
-        return (values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        real: np.ndarray = (values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        return real
 
 
 class Contract(BaseModel):

@@ -71,7 +71,7 @@ def cpu_name(proc: Path) -> str:
         proc: Where the kernel's process file system is.
     """
     text = _read(proc / "cpuinfo") or ""
-    fields = {}
+    fields: dict[str, str] = {}
     for line in text.splitlines():
         key, _, value = line.partition(":")
         fields.setdefault(key.strip().lower(), value.strip())

@@ -40,9 +40,10 @@ class Check:
         section: ``base``, ``packages``, ``tools``, ``data`` or ``folders``.
         name: What it is.
         status: ``ok``, ``missing`` (not there, or not enough of it) or ``broken`` (there, but cannot work).
-        found: Versions or a place; why it is broken.
+        found: Versions, or how it was found; why it is broken.
         purpose: What it is for.
         get: The command that gets it; empty where there is nothing to do.
+        path: Where it lies, for data sets, tools and folders.
     """
 
     section: str
@@ -51,6 +52,7 @@ class Check:
     found: str
     purpose: str
     get: str
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,16 +152,14 @@ TOOLS: tuple[Tool, ...] = (
 )
 
 
-def examine(deep: bool = False, advance: Callable[[str], None] = lambda name: None) -> list[Check]:
+def examine(deep: bool, advance: Callable[[str], None]) -> list[Check]:
     """Look for everything.
 
     Args:
         deep: Import each package that is installed, each in a process of its own (TensorFlow takes 5 to 20 s).
         advance: Called with the name of what is looked at next.
     """
-    checks = []
-    for section in (_base, _features):
-        checks += section(deep, advance)
+    checks = _base(deep, advance) + _features(deep, advance)
     advance("tools")
     checks += [_tool(tool) for tool in TOOLS]
     advance("data sets")
@@ -194,7 +194,7 @@ def _base(deep: bool, advance: Callable[[str], None]) -> list[Check]:
             "ok" if models else "broken",
             f"{len(models)} models" if models else f"no models in {models_folder()}",
             "models by name",
-            "" if models else "pip install --force-reinstall edgecnn",
+            "" if models else "install edgecnn again: this installation is incomplete",
         ),
     ]
 
@@ -241,10 +241,11 @@ def _feature(feature: Feature, versions: dict[Package, str], failures: dict[str,
     absent = [package.distributions[-1] for package, version in versions.items() if not version]
     if absent:
         return Check("packages", feature.name, "missing", f"without {', '.join(absent)}", feature.purpose, get)
-    broken = [f"{package.module}: {failures[package.module]}" for package in versions if failures.get(package.module)]
+    broken = [package for package in versions if failures.get(package.module)]
     if broken:
-        get = f"pip install --force-reinstall 'edgecnn[{feature.extra}]'"
-        return Check("packages", feature.name, "broken", "; ".join(broken), feature.purpose, get)
+        found = "; ".join(f"{package.module}: {failures[package.module]}" for package in broken)
+        get = f"pip install --force-reinstall {' '.join(package.distributions[0] for package in broken)}"
+        return Check("packages", feature.name, "broken", found, feature.purpose, get)
     found = ", ".join(f"{package.distributions[-1]} {version}" for package, version in versions.items())
     return Check("packages", feature.name, "ok", found, feature.purpose, "")
 
@@ -286,9 +287,9 @@ def _tool(tool: Tool) -> Check:
             [path, tool.version], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=20
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Check("tools", tool.name, "broken", f"{path}: {error}", tool.purpose, "")
+        return Check("tools", tool.name, "broken", str(error), tool.purpose, "", path)
     number = re.search(r"\d+(\.\d+)+", done.stdout)
-    return Check("tools", tool.name, "ok", number[0] if number else path, tool.purpose, "")
+    return Check("tools", tool.name, "ok", number[0] if number else path, tool.purpose, "", path)
 
 
 def _system_install(package: str) -> str:
@@ -304,7 +305,7 @@ def _data_set(name: str) -> Check | None:
     place = module.locate(DataSection(set=name))
     if place is None:
         return Check("data", name, "missing", "", module.INFO.title, module.INFO.get[0])
-    return Check("data", name, "ok", f"{place.how}: {place.path}", module.INFO.title, "")
+    return Check("data", name, "ok", place.how, module.INFO.title, "", str(place.path))
 
 
 def _runs_folder() -> Check:
@@ -312,11 +313,11 @@ def _runs_folder() -> Check:
     place = root
     while not place.exists():
         place = place.parent
-    purpose = f"runs go to {root}"
-    if not os.access(place, os.W_OK):
-        return Check("folders", "runs", "broken", f"{place} cannot be written to", purpose, "export EDGECNN_RUNS=FOLDER")
     free = shutil.disk_usage(place).free
-    found = f"{free / 1e9:.1f} GB free in {root}"
-    if free < _LOW_DISK:
-        return Check("folders", "runs", "missing", found, purpose, "export EDGECNN_RUNS=FOLDER (on another disk)")
-    return Check("folders", "runs", "ok", found, purpose, "")
+    status: Status = "ok"
+    found, get = f"{free / 1e9:.1f} GB free in {root}", ""
+    if not os.access(place, os.W_OK):
+        status, found, get = "broken", f"{place} cannot be written to", "export EDGECNN_RUNS=FOLDER"
+    elif free < _LOW_DISK:
+        status, get = "missing", "export EDGECNN_RUNS=FOLDER (on a disk with more room)"
+    return Check("folders", "runs", status, found, "what every command writes", get, str(root))

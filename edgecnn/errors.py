@@ -32,7 +32,7 @@ class MissingDependencyError(EdgecnnError):
     """
 
     def __init__(self, package: str, extra: str, step: str) -> None:
-        super().__init__(f"{step} needs {package}, which is not installed. Install it with: pip install 'edgecnn[{extra}]'")
+        super().__init__(f"{step} needs {package}, which is not installed. Get it with: pip install 'edgecnn[{extra}]'")
         self.package = package
         self.extra = extra
 

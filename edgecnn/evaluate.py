@@ -13,7 +13,7 @@ from edgecnn.contract import TensorContract
 from edgecnn.data import DATASETS, Samples, open_dataset
 from edgecnn.data.split import stratified_subset
 from edgecnn.errors import EdgecnnError
-from edgecnn.predict import classify
+from edgecnn.predict import check_samples, classify
 from edgecnn.recipe import DataSection
 from edgecnn.results import ClassRecord, DataRecord
 from edgecnn.statistics import confusion_matrix, per_class, wilson
@@ -65,7 +65,7 @@ def load_test_data(section: DataSection, end_in: TensorContract, limit: int | No
 
     Raises:
         UsageError: The set is unknown or a setting is missing.
-        EdgecnnError: The set cannot be had or read.
+        EdgecnnError: The set cannot be had or read, has no test samples, or does not fit the model.
     """
     if section.set == "image_folder" and len(end_in.shape) in (3, 4):
         channels = end_in.shape[3] if len(end_in.shape) == 4 else 1
@@ -77,6 +77,9 @@ def load_test_data(section: DataSection, end_in: TensorContract, limit: int | No
         section = section.model_copy(update=fill)
     dataset = open_dataset(section)
     samples = dataset.test
+    if len(samples) == 0:
+        raise EdgecnnError(f"{dataset.source}: the test split is empty. Choose data that has one with --data.")
+    check_samples("the model", end_in, samples.x.shape[1:])
     if limit is not None:
         samples = samples.take(stratified_subset(samples.y, limit, seed=0))
     record = DataRecord(

@@ -32,11 +32,12 @@ def augment_images(x: np.ndarray, augment: AugmentSection, generator: np.random.
         down, right = generator.integers(-dy, dy + 1, (count, 1)), generator.integers(-dx, dx + 1, (count, 1))
         rows = np.clip(np.arange(height) - down, 0, height - 1)       # [B, H]
         columns = np.clip(np.arange(width) - right, 0, width - 1)     # [B, W]
-        x = x[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+        samples = np.arange(count)
+        x = x[samples[:, None, None], rows[:, :, None], columns[:, None, :]]
     for direction, axis in (("horizontal", 2), ("vertical", 1)):
         if augment.flip in (direction, "both"):
-            flipped = generator.random(count) < 0.5
-            x = np.where(flipped[:, None, None, None], np.flip(x, axis), x)
+            flipped = generator.random((count, 1, 1, 1)) < 0.5
+            x = np.where(flipped, np.flip(x, axis), x)
     return x
 
 

@@ -56,7 +56,7 @@ def make_optimizer(section: TrainSection, steps_per_epoch: int) -> Any:
     extra: dict[str, Any] = {}
     if section.schedule is not None:
         if "learning_rate" in section.optimizer.arguments():
-            raise UsageError("train.optimizer has a learning_rate and train.schedule sets it too: remove one of the two.")
+            raise UsageError("train.optimizer and train.schedule both set the learning rate: remove one of the two.")
         extra["learning_rate"] = make_schedule(section.schedule, section.epochs * steps_per_epoch)
     return _construct("train.optimizer", optimizers[name], section.optimizer, extra)
 

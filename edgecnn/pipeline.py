@@ -85,7 +85,8 @@ def quantize_stage(run: Run, display: Display) -> dict[str, Any]:
     source = run.require(KERAS, f"edgecnn train {info.model}")
     dataset = open_dataset(recipe.data)
     # The validation samples chose the best epoch; the ranges come from what was learned from.
-    samples = calibration_samples(training_splits(dataset, recipe).train, recipe.quantize.calibration, recipe.train.seed)
+    learned = training_splits(dataset, recipe).train
+    samples = calibration_samples(learned, recipe.quantize.calibration, recipe.train.seed)
     display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
     converted = convert(load_keras_model(source), recipe.preprocess.apply(samples.x))
     contracts = []
@@ -255,5 +256,5 @@ def run_pipeline(run: Run, display: Display, measuring: Measuring, resume: bool 
             limit=None,
             progress=progress,
         )
-    write_outputs(results, run.path)
+    write_outputs(results, run.path, display.warn)
     return results

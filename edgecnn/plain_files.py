@@ -8,14 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn.artefacts import parse_preprocess, resolve
+from edgecnn.artefacts import Artefact, parse_preprocess, resolve
 from edgecnn.contract import TensorContract
-from edgecnn.data import open_dataset, section_from_text
-from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.evaluate import load_test_data
+from edgecnn.data import dataset_module, open_dataset, section_from_text
+from edgecnn.errors import UsageError
+from edgecnn.evaluate import default_section, load_test_data
 from edgecnn.files import write_bytes, write_text
-from edgecnn.onnx_export import finish, float_onnx, onnx_contract, onnx_from_tflite, write_checked
-from edgecnn.pipeline import Display, comparison_figures
+from edgecnn.onnx_export import (
+    INT8_AGREEMENT,
+    RANDOM_AGREEMENT,
+    finish,
+    float_onnx,
+    input_of,
+    onnx_contract,
+    onnx_from_tflite,
+    write_checked,
+)
+from edgecnn.pipeline import CHECKED_SAMPLES, Display, comparison_figures
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.quantize import calibration_samples, compare, convert, load_keras_model, tensor_contracts, with_contract
 from edgecnn.recipe import BudgetSection
@@ -51,12 +60,13 @@ def quantize_file(
     dataset = open_dataset(section)
     steps = parse_preprocess(preprocess) if preprocess else ImagePreprocess()
     if preprocess is None:
-        display.warn(f"assuming that {path.name} takes pixels divided by 255. Say otherwise with --preprocess scale=S,offset=O.")
+        display.warn(f"assuming that {path.name} takes pixels divided by 255. If not: --preprocess scale=S,offset=O")
     samples = calibration_samples(dataset.train, calibration, seed=0)
     if samples.x.shape[1:] != shape[1:]:
-        raise UsageError(f"{path}: the model takes {shape[1:]}, {data} gives {samples.x.shape[1:]}. Choose other --data.")
+        raise UsageError(f"{path}: the model takes {shape[1:]}, {data} gives {samples.x.shape[1:]}. Change --data.")
     if model.output_shape[-1] != len(dataset.labels):
-        raise UsageError(f"{path}: the model has {model.output_shape[-1]} outputs, {data} has {len(dataset.labels)} classes.")
+        outputs = model.output_shape[-1]
+        raise UsageError(f"{path}: the model has {outputs} outputs, {data} has {len(dataset.labels)} classes.")
     display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
     converted = convert(model, steps.apply(samples.x))
     files, contracts = [], []
@@ -90,7 +100,7 @@ def onnx_file(path: Path, int8: bool, out: Path, stem: str, display: Display) ->
         raise UsageError(f"{path} is an ONNX file already.")
     if artefact.kind == "keras":
         if int8:
-            raise UsageError(f"{path}: int8 ONNX comes from an int8 .tflite. Make it with: edgecnn quantize {path} --data SET")
+            raise UsageError(f"{path}: int8 ONNX comes from an int8 .tflite: edgecnn quantize {path} --data SET")
         runtime, proto = "keras", float_onnx(load_keras_model(path))
     else:
         first, _ = tensor_contracts(read_graph(path))
@@ -100,27 +110,26 @@ def onnx_file(path: Path, int8: bool, out: Path, stem: str, display: Display) ->
         runtime, proto = "litert", onnx_from_tflite(path)
     contract = onnx_contract(proto, artefact.contract) if artefact.contract else None
     proto = finish(proto, contract, stem)
-    inputs = _inputs(artefact, proto)
+    inputs = _real_inputs(artefact, input_of(proto))
+    words, agreement = f"{0 if inputs is None else len(inputs)} test samples", INT8_AGREEMENT
+    if inputs is None:
+        inputs, words, agreement = random_inputs(input_of(proto)), f"{RANDOM_SAMPLES} random inputs", RANDOM_AGREEMENT
     target = out / (f"{stem}.onnx" if not int8 or stem.endswith("int8") else f"{stem}_int8.onnx")
-    display.say(f"Checking {target.name} against {path.name} with ONNX Runtime on {len(inputs)} samples")
-    check = write_checked(proto, target, runtime, path, inputs)
+    display.say(f"Checking {target.name} against {path.name} with ONNX Runtime on {words}")
+    check = write_checked(proto, target, runtime, path, inputs, agreement)
     return {"path": str(target), "size_bytes": target.stat().st_size, **asdict(check)}
 
 
-def _inputs(artefact: Any, proto: Any) -> np.ndarray:
-    """Encoded samples ``[N, ...]``: real ones where the contract leads to them."""
-    from edgecnn.evaluate import default_section
-    from edgecnn.onnx_export import input_of
-
-    end: TensorContract = input_of(proto)
+def _real_inputs(artefact: Artefact, end: TensorContract) -> np.ndarray | None:
+    """Encoded test samples ``[N, ...]``, where the file's contract leads to data that is on this machine."""
     section = default_section(artefact)
-    if section is not None and artefact.contract is not None:
-        try:
-            samples = load_test_data(section, end, RANDOM_SAMPLES * 10).samples
-            encoded: np.ndarray = artefact.contract.encode(samples.x)
-            return encoded
-        except EdgecnnError:
-            pass    # the data is not on this machine: random inputs check the arithmetic as well
+    if section is None or artefact.contract is None or dataset_module(section.set).locate(section) is None:
+        return None
+    return artefact.contract.encode(load_test_data(section, end, CHECKED_SAMPLES).samples.x)
+
+
+def random_inputs(end: TensorContract) -> np.ndarray:
+    """Seeded random inputs ``[RANDOM_SAMPLES, ...]``: the whole range of an integer type, 0 to 1 for float32."""
     generator = np.random.default_rng(0)
     shape = (RANDOM_SAMPLES, *end.shape[1:])
     if end.dtype == "float32":

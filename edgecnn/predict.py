@@ -48,7 +48,8 @@ def classify(
         EdgecnnError: The samples do not have the model's input shape, or its output is not one value per class.
     """
     end = input_contract(session, contract)
-    check_shapes(contract, session.input, session.output, raw.shape[1:])
+    check_samples(contract.name, session.input, raw.shape[1:])
+    check_classes(contract.name, session.output, len(contract.labels))
     classes = np.empty(len(raw), dtype=np.int64)
     run, shape = session.run, (-1, *session.input.shape)
     for start in range(0, len(raw), _CHUNK):
@@ -60,24 +61,29 @@ def classify(
     return classes
 
 
-def check_shapes(
-    contract: Contract, end_in: TensorContract, end_out: TensorContract, sample_shape: Sequence[int]
-) -> None:
-    """Refuse samples or outputs that do not fit; a channel dimension of 1 may be there or not.
+def check_samples(name: str, end_in: TensorContract, sample_shape: Sequence[int]) -> None:
+    """Refuse samples of another shape than the model's; a channel dimension of 1 may be there or not.
 
     Raises:
         EdgecnnError: As the message says.
     """
     if [size for size in sample_shape if size != 1] != [size for size in end_in.shape[1:] if size != 1]:
         raise EdgecnnError(
-            f"{contract.name} takes {shape_text(end_in.shape[1:])} samples, the data has {shape_text(sample_shape)}. "
+            f"{name} takes {shape_text(end_in.shape[1:])} samples, the data has {shape_text(sample_shape)}. "
             "Choose another data set with --data; an image folder is resized to fit."
         )
-    if elements(end_out) != len(contract.labels):
+
+
+def check_classes(name: str, end_out: TensorContract, classes: int) -> None:
+    """Refuse a model that does not give one value per class.
+
+    Raises:
+        EdgecnnError: As the message says.
+    """
+    if elements(end_out) != classes:
         raise EdgecnnError(
-            f"{contract.name}: the output {shape_text(end_out.shape)} has {elements(end_out)} values, and there are "
-            f"{len(contract.labels)} classes. Supported: classification with one output per class. "
-            "Choose the data set that the model was trained on with --data."
+            f"{name} has {elements(end_out)} outputs ({shape_text(end_out.shape)}), the data has {classes} classes. "
+            "Supported: classification with one output per class. Choose the data that it was trained on with --data."
         )
 
 

@@ -57,7 +57,9 @@ def load_keras_model(path: Path) -> Any:
             return keras.saving.load_model(path, compile=False)
     except Exception as error:    # Keras raises whatever the zip, JSON and HDF5 readers raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise EdgecnnError(f"{path}: not a model that Keras can load: {first}. Save it again with model.save('x.keras').") from error
+        raise EdgecnnError(
+            f"{path}: not a model that Keras can load: {first}. Save it again with model.save('x.keras')."
+        ) from error
 
 
 def convert(model: Any, inputs: np.ndarray) -> Converted:
@@ -102,7 +104,7 @@ def convert(model: Any, inputs: np.ndarray) -> Converted:
         listed = "\n  ".join(stayed)
         raise EdgecnnError(
             f"{len(stayed)} node(s) stay float after quantization:\n  {listed}\n"
-            "A microcontroller would need float code for them. Replace these layers in model.py by ones with int8 kernels."
+            "A microcontroller would need float code for them. Replace these layers by ones with int8 kernels."
         )
     return files
 

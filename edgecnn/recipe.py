@@ -89,7 +89,7 @@ class TrainSection(_Section):
     epochs: int = Field(default=15, gt=0)
     batch: int = Field(default=128, gt=0)
     seed: int = Field(default=1, ge=0)
-    early_stopping: int | None = Field(default=None, gt=0, description="Stop after so many epochs without a better one.")
+    early_stopping: int | None = Field(default=None, gt=0, description="Stop after so many epochs without a best.")
 
 
 class QuantizeSection(_Section):

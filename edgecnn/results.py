@@ -8,14 +8,14 @@ Latency names follow LiteRT's benchmark tool where a figure exists there (``init
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgecnn.errors import EdgecnnError
 from edgecnn.files import write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 
 class _Record(BaseModel):
@@ -94,7 +94,7 @@ class Entry(_Record):
     num_runs: int
     latencies_ms: list[float] = Field(description="Every counted run, in order.")
     throughput_per_s: float = Field(description="Counted runs divided by their total time.")
-    peak_rss_bytes: int | None = Field(description="Peak resident memory of the fresh measuring process, after the runs.")
+    peak_rss_bytes: int | None = Field(description="Peak resident memory of the fresh process after its runs.")
     # Quality on the test split; None where there is no data.
     samples: int | None = None
     accuracy: float | None = None
@@ -149,4 +149,6 @@ def read_results(path: Path) -> Results:
     except OSError as error:
         raise EdgecnnError(f"cannot read {path}: {error.strerror}") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        raise EdgecnnError(f"{path}: not a results file of schema_version {SCHEMA_VERSION}. Measure again: edgecnn bench") from error
+        raise EdgecnnError(
+            f"{path}: not a results file of schema_version {SCHEMA_VERSION}. Measure again: edgecnn bench"
+        ) from error

@@ -11,10 +11,9 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,7 +23,7 @@ from edgecnn.files import readable_os_errors, sha256_file, write_bytes, write_js
 from edgecnn.recipe import Recipe
 from edgecnn.zoo import ModelFolder, model_names
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 INFO = "run.json"
 KERAS = "model.keras"
 FLOAT_TFLITE = "model_float.tflite"
@@ -32,10 +31,21 @@ INT8_TFLITE = "model_int8.tflite"
 CONTRACT = "contract.json"
 ONNX = "model.onnx"
 INT8_ONNX = "model_int8.onnx"
+CHECKPOINT = "checkpoint.npz"
 RESULTS = "results.json"
 REPORT = "report.html"
 
-_VERSIONED = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "ai-edge-litert", "tflite-runtime", "onnx", "onnxruntime", "tf2onnx")
+_VERSIONED = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "keras",
+    "numpy",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+)
 
 
 class Artefact(BaseModel):
@@ -193,6 +203,32 @@ def _point_latest(path: Path) -> None:
     temporary.replace(link)
 
 
+def is_resumable(run: Run) -> bool:
+    """Whether the run has something worth keeping: a finished epoch or a trained model."""
+    return run.file(CHECKPOINT).is_file() or run.file(KERAS).is_file()
+
+
+def discard_run(run: Run) -> None:
+    """Remove a run that came to nothing; ``latest`` goes back to the run before it."""
+    shutil.rmtree(run.path, ignore_errors=True)
+    folder = run.path.parent
+    link = folder / "latest"
+    if not link.is_symlink() or link.exists():
+        return
+    link.unlink()
+    stamps = _stamps(folder)
+    if stamps:
+        _point_latest(stamps[-1])
+    else:
+        with contextlib.suppress(OSError):    # something of the user's may lie there
+            folder.rmdir()
+
+
+def _stamps(folder: Path) -> list[Path]:
+    """Runs in a model's folder, the oldest first."""
+    return sorted(entry for entry in folder.iterdir() if not entry.is_symlink() and (entry / INFO).is_file())
+
+
 def find_run(reference: str) -> Run:
     """A run folder, or a model's name for its latest run.
 
@@ -206,17 +242,12 @@ def find_run(reference: str) -> Run:
     folder = runs_root() / reference
     if (folder / "latest" / INFO).is_file():
         return Run((folder / "latest").resolve())
-    if folder.is_dir() and (stamps := sorted(entry for entry in folder.iterdir() if (entry / INFO).is_file())):
+    if folder.is_dir() and (stamps := _stamps(folder)):
         return Run(stamps[-1])
     if path.is_dir():
-        raise UsageError(f"{reference}: this folder holds no {INFO}, so it is no run. A run comes from: edgecnn train MODEL")
+        raise UsageError(f"{reference}: no {INFO} in it, so it is no run. A run comes from: edgecnn train MODEL")
     if reference in model_names():
-        raise EdgecnnError(f"{reference} has no run in {runs_root()} yet. Train it first: edgecnn train {reference}")
+        raise EdgecnnError(f"{reference} has no run in {runs_root()} yet. Train it: edgecnn train {reference}")
     if path.suffix or "/" in reference:
         raise UsageError(f"{reference}: no such file or folder.")
     raise unknown_name("run", reference, model_names(), "A run folder or a .tflite or .keras file works too.")
-
-
-def command_line() -> str:
-    """The command as typed, for ``run.json``."""
-    return " ".join(["edgecnn", *sys.argv[1:]])

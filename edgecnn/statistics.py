@@ -37,21 +37,23 @@ def wilson(correct: int, total: int) -> Interval:
 def paired_drop(before: np.ndarray, after: np.ndarray) -> Interval:
     """How much accuracy fell between two models on the same samples, with its 95 % interval.
 
-    The samples are paired, so only those on which exactly one model is right carry variance
-    (Agresti, Categorical Data Analysis, 3rd ed., section 11.1.1).
+    The samples are paired, so only those on which exactly one model is right carry variance. The interval is that of
+    Agresti and Min (2005, Statistics in Medicine 24:729): Wald's, after half a sample is added to each cell of the
+    2x2 table, so that two models that never disagree still have an interval of some width.
 
     Args:
         before: ``[N]`` booleans: the first model is right.
         after: ``[N]`` booleans: the second model is right.
 
     Returns:
-        Positive where the second model is worse.
+        ``value`` is the plain difference, positive where the second model is worse.
     """
     total = len(before)
     lost, won = int(np.sum(before & ~after)), int(np.sum(~before & after))
-    drop = (lost - won) / total
-    half = Z95 * math.sqrt(max(0.0, (lost + won) - (lost - won) ** 2 / total)) / total
-    return Interval(drop, drop - half, drop + half)
+    adjusted = total + 2
+    centre = (lost - won) / adjusted
+    half = Z95 * math.sqrt((lost + won + 1) - (lost - won) ** 2 / adjusted) / adjusted
+    return Interval((lost - won) / total, centre - half, centre + half)
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

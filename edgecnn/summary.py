@@ -7,7 +7,7 @@ pooling, additions, activations and normalization count 0. Figures are for one s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any, Literal
 
@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edgecnn.contract import Contract
 from edgecnn.errors import EdgecnnError
+from edgecnn.keras_macs import calls, sample_shape
+from edgecnn.keras_macs import macs as keras_macs
 from edgecnn.tflite_file import contract_in
-from firmware_export.graph import ABSENT, FLOAT_DTYPES, Graph, Node, Tensor
+from firmware_export.graph import ABSENT, DTYPE_BITS, FLOAT_DTYPES, Graph, Node, Tensor
 
 LARGEST = 5
 """How many of the largest activations are listed: they decide the RAM."""
@@ -155,10 +157,10 @@ def summarize(graph: Graph) -> Summary:
                 weight_bytes=sum(tensor.nbytes for tensor in own.values()),
             )
         )
-    activations = [tensor for tensor in graph.tensors if tensor.index in _activations(graph)]
+    in_ram = {index for node in graph.nodes for index in node.outputs}.union(graph.inputs)
     return _total(
         layers,
-        [_of_tensor(tensor) for tensor in activations],
+        [_of_tensor(tensor) for tensor in graph.tensors if tensor.index in in_ram and not tensor.is_constant],
         name=graph.name,
         format="tflite",
         inputs=tuple(_of_tensor(tensor) for tensor in graph.present(graph.inputs)),
@@ -168,10 +170,50 @@ def summarize(graph: Graph) -> Summary:
     )
 
 
-def _activations(graph: Graph) -> set[int]:
-    """Tensors that take RAM: what nodes write, and the inputs."""
-    written = {index for node in graph.nodes for index in node.outputs}
-    return {index for index in written.union(graph.inputs) if not graph.tensors[index].is_constant}
+def summarize_keras(model: Any) -> Summary:
+    """Summarize a ``keras.Model``, the layers of models inside it included.
+
+    Args:
+        model: A functional or Sequential model whose input is known.
+
+    Raises:
+        EdgecnnError: It is a subclass with a ``call`` of its own, or its input is not known yet.
+    """
+    layers: list[Layer] = []
+    activations: list[TensorSummary] = [_of_keras(tensor) for tensor in model.inputs or ()]
+    seen: set[int] = set()
+    for index, call in enumerate(calls(model)):
+        own = {id(variable): variable for variable in call.layer.weights if id(variable) not in seen}
+        seen |= own.keys()
+        layers.append(
+            Layer(
+                index=index,
+                op=type(call.layer).__name__,
+                name=call.layer.name,
+                output_shape=call.output,
+                dtype=call.dtype,
+                parameters=sum(prod(variable.shape) for variable in own.values()),
+                macs=keras_macs(call),
+                weight_bytes=sum(prod(v.shape) * DTYPE_BITS.get(str(v.dtype), 0) // 8 for v in own.values()),
+            )
+        )
+        activations.append(_described(call.layer.name, call.output, call.dtype))
+    return _total(
+        layers,
+        activations,
+        name=model.name,
+        format="keras",
+        inputs=tuple(_of_keras(tensor) for tensor in model.inputs),
+        outputs=tuple(_of_keras(tensor) for tensor in model.outputs),
+    )
+
+
+def _of_keras(tensor: Any) -> TensorSummary:
+    return _described(tensor.name, sample_shape(tensor.shape), str(tensor.dtype))
+
+
+def _described(name: str, shape: tuple[int, ...], dtype: str) -> TensorSummary:
+    return TensorSummary(name=name, shape=shape, dtype=dtype, bytes=prod(shape) * DTYPE_BITS.get(dtype, 0) // 8)
 
 
 def _of_tensor(tensor: Tensor) -> TensorSummary:

@@ -29,7 +29,7 @@ from edgecnn.keras_objects import make_loss, make_optimizer, takes_class_indices
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.recipe import Recipe
 from edgecnn.results import HistoryRecord
-from edgecnn.runs import KERAS, Run
+from edgecnn.runs import CHECKPOINT, KERAS, Run
 from edgecnn.zoo import build_model
 
 HISTORY_CSV = "history.csv"
@@ -148,6 +148,7 @@ def _fit(
         validation_data=(np.concatenate([x for x, _ in held]), y_held),
         validation_batch_size=512,
         callbacks=callbacks,
+        shuffle=False,    # the feed shuffles
         verbose=0,
     )
 
@@ -292,7 +293,7 @@ def _finish(run: Run, model: Any, progress: Progress) -> None:
             "history": history.model_dump(mode="json"),
         },
     )
-    run.file(checkpoint.NAME).unlink(missing_ok=True)
+    run.file(CHECKPOINT).unlink(missing_ok=True)
 
 
 def predict_classes(model: Any, recipe: Recipe, raw: np.ndarray) -> np.ndarray:
@@ -302,4 +303,5 @@ def predict_classes(model: Any, recipe: Recipe, raw: np.ndarray) -> np.ndarray:
         np.asarray(model(recipe.preprocess.apply(raw[start : start + step]), training=False))
         for start in range(0, len(raw), step)
     ]
-    return np.concatenate(parts).reshape(len(raw), -1).argmax(axis=1).astype(np.int64)
+    classes: np.ndarray = np.concatenate(parts).reshape(len(raw), -1).argmax(axis=1).astype(np.int64)
+    return classes

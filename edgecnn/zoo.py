@@ -75,9 +75,10 @@ def find_model(reference: str) -> ModelFolder:
     if path.is_dir():
         missing = [name for name in ("recipe.toml", "model.py") if not (path / name).is_file()]
         if missing:
-            raise UsageError(f"{reference}: no {' and no '.join(missing)} in this folder. A model is a folder with both.")
+            raise UsageError(f"{reference}: no {' and no '.join(missing)} in it. A model is a folder with both.")
         return ModelFolder(path)
-    raise unknown_name("model", reference, model_names(), "The path of a folder with recipe.toml and model.py works too.")
+    hint = "The path of a folder with recipe.toml and model.py works too."
+    raise unknown_name("model", reference, model_names(), hint)
 
 
 def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any:

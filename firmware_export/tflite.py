@@ -16,13 +16,27 @@ from typing import cast
 from firmware_export import schema
 from firmware_export.errors import ModelError
 from firmware_export.flatbuffer import Reader, Table
-from firmware_export.graph import ABSENT, DTYPE_BITS, Graph, Node, OptionValue, Quant, Tensor, printable, verify
+from firmware_export.graph import (
+    ABSENT,
+    DTYPE_BITS,
+    Graph,
+    Node,
+    OptionValue,
+    Quant,
+    Tensor,
+    printable,
+    short_name,
+    verify,
+)
 
 MAX_RANK = 16
 """TFLite's own kernels stop at 8 dimensions; a shape beyond this is damage."""
 
 MAX_OPERANDS = 65_536
 """More inputs or outputs than any node or network has."""
+
+LONGEST_OPERATOR = 200
+"""Characters in the name of a custom operator: it stands in messages."""
 
 
 def read_model(data: bytes, name: str = "model") -> Graph:
@@ -131,14 +145,14 @@ def _operator_code(table: Table) -> tuple[str, int, bool]:
     if code != schema.CUSTOM_CODE:
         return schema.BUILTIN_OPERATORS[code], version, False
     custom = printable(table.text(1, "custom code"))
-    if not custom:
-        raise table.reader.corrupt(table.where, "a custom operator without a name")
+    if not 0 < len(custom) <= LONGEST_OPERATOR:
+        raise table.reader.corrupt(table.where, f"a custom operator with a name of {len(custom)} characters")
     return custom, version, True
 
 
 def _tensor(index: int, table: Table, buffers: _Buffers) -> Tensor:
     name = table.text(3, "name")
-    table = table.named(f"tensor {index} {printable(name)!r}" if name else f"tensor {index}")
+    table = table.named(f"tensor {index} {short_name(name)!r}" if name else f"tensor {index}")
     reader = table.reader
     shape = table.integers(0, "i", "shape", MAX_RANK) or ()
     signature = table.integers(7, "i", "shape signature", MAX_RANK) or shape
@@ -180,8 +194,8 @@ def _quant(table: Table, shape: tuple[int, ...]) -> Quant | None:
     longest = max(1, *shape) if shape else 1
     scale = quant.numbers(2, "f", "scale", longest) or ()
     zero_point = quant.integers(3, "q", "zero point", longest) or ()
-    if not scale and not zero_point:
-        return None    # only a recorded range, or nothing at all
+    if not scale:
+        return None    # only a recorded range, or nothing at all: TFLite takes it so too
     if len(scale) != len(zero_point):
         raise reader.corrupt(where, f"{len(scale)} scales and {len(zero_point)} zero points")
     if not all(math.isfinite(value) and value >= 0 for value in scale):

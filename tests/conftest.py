@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
+from tests.support import Cli, child_environment
+
 ROOT = Path(__file__).resolve().parents[1]
-
-
-class Cli(Protocol):
-    """Runs ``edgecnn`` as a user would: in a process of its own."""
-
-    def __call__(
-        self,
-        *arguments: str | Path,
-        code: int | None = 0,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: float = 900,
-    ) -> subprocess.CompletedProcess[str]: ...
 
 
 @pytest.fixture(scope="session")
@@ -58,11 +45,10 @@ def cli(tmp_path: Path) -> Cli:
         timeout: float = 900,
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "edgecnn", *map(str, arguments)]
-        settings = {"EDGECNN_RUNS": str(tmp_path / "runs"), "NO_COLOR": "1", "COLUMNS": "80", "PYTHONUTF8": "1"}
         done = subprocess.run(
             command,
             cwd=cwd or tmp_path,
-            env={**os.environ, **settings, **(env or {})},
+            env={**child_environment(tmp_path), **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -76,3 +62,14 @@ def cli(tmp_path: Path) -> Cli:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that ``edgecnn run digits_tiny`` filled, by the recipe as it stands: trained once for all tests."""
+    folder = tmp_path_factory.mktemp("digits") / "run"
+    command = [sys.executable, "-m", "edgecnn", "run", "digits_tiny", "--out", str(folder), "--runs", "50", "--json"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=900)
+    assert done.returncode == 0, done.stderr
+    (folder.parent / "stdout.json").write_text(done.stdout, encoding="utf-8")
+    return folder

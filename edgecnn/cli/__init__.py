@@ -45,7 +45,9 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with the closest match for a name that is not there."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from edgecnn.errors import unknown_name

@@ -80,27 +80,6 @@ def split_names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def percent(value: float | None, digits: int = 2) -> str:
-    """0.9123 as ``91.23 %``; an absent value as a dash."""
-    return "–" if value is None else f"{value * 100:.{digits}f} %"
-
-
-def size(count: int | None) -> str:
-    """Bytes with a unit of 1000: ``98.5 kB``."""
-    if count is None:
-        return "–"
-    if count < 1000:
-        return f"{count} B"
-    if count < 1_000_000:
-        return f"{count / 1000:.1f} kB"
-    return f"{count / 1_000_000:.2f} MB"
-
-
-def milliseconds(value: float) -> str:
-    """Three significant digits at least: ``0.132``, ``12.4``."""
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
-
-
 def joined(names: Iterable[str]) -> str:
     """Names as a list in a sentence."""
     return ", ".join(names)

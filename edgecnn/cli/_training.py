@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def training_options(function: Function) -> Function:
     """``--set``, ``--epochs``, ``--limit``, ``--out`` and ``--resume``."""
     options: list[Callable[[Function], Function]] = [
-        click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Change a key of the recipe; may be repeated."),
+        click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Change a key of the recipe."),
         click.option("--epochs", type=click.IntRange(min=1), help="Short for --set train.epochs=N."),
         click.option("--limit", type=click.IntRange(min=1), help="Train on N samples: short for --set data.limit=N."),
         click.option("--out", type=click.Path(path_type=Path), help="The run's folder. Default: runs/<model>/<time>."),
-        click.option("--resume", is_flag=True, help="Go on after the last finished epoch of the run in --out, or the latest."),
+        click.option("--resume", is_flag=True, help="Go on with the run in --out, or the latest, after its last epoch."),
     ]
     for option in reversed(options):
         function = option(function)
@@ -47,7 +47,7 @@ def open_run(
         found = find_model(model)
         return create_run(found, found.recipe(changes), out)
     if changes:
-        raise UsageError("--resume goes on with the recipe that the run began with: leave out --set, --epochs and --limit.")
+        raise UsageError("--resume goes on with the run's own recipe: leave out --set, --epochs and --limit.")
     if out is not None:
         return find_run(str(out))
     is_model_folder = (Path(model) / "recipe.toml").is_file()
@@ -55,12 +55,17 @@ def open_run(
 
 
 @contextmanager
-def resumable(run: Run, command: str, output: Output) -> Iterator[None]:
-    """Say how to go on when the block is stopped by Ctrl-C."""
+def kept_if_resumable(run: Run, command: str, resume: bool, output: Output) -> Iterator[None]:
+    """When the block fails: drop a new run that has no finished epoch, otherwise say how to go on after Ctrl-C."""
+    from edgecnn.runs import discard_run, is_resumable
+
     try:
         yield
-    except KeyboardInterrupt:
-        output.say(
-            f"Every finished epoch is kept. Go on with: edgecnn {command} {run.info.model} --resume --out {run.path}"
-        )
+    except BaseException as error:
+        if not is_resumable(run):
+            if not resume:
+                discard_run(run)
+        elif isinstance(error, KeyboardInterrupt):
+            model = run.info.model
+            output.say(f"Every finished epoch is kept. Go on with: edgecnn {command} {model} --resume --out {run.path}")
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -82,6 +83,7 @@ def _advice(wrong: list[Check]) -> RenderableType:
     lines = []
     for check in wrong:
         lines.append(f"  {check.name}: {check.purpose}")
-        if check.get:
-            lines.append(f"      {check.get}")
+        lines += textwrap.wrap(
+            check.get, 79, initial_indent=" " * 6, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
+        )
     return Text("\n".join(lines), no_wrap=True, overflow="ignore")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.cli._common import Output, common_options, percent
+from edgecnn.cli._common import Output, common_options
+from edgecnn.formats import percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,8 +21,8 @@ _CONFUSIONS = 12
 
 @click.command(no_args_is_help=True)
 @click.argument("model", metavar="RUN|FILE")
-@click.option("--on", "runtime", metavar="RUNTIME", help="litert (default for .tflite), litert-ref, onnxruntime or keras.")
-@click.option("--data", metavar="SET", help="A data set's name, or a folder or zip of images. Default: the model's own.")
+@click.option("--on", "runtime", metavar="RUNTIME", help="litert, litert-ref, onnxruntime or keras.")
+@click.option("--data", metavar="SET", help="A data set, or a folder or zip of images. Default: the model's own.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use N test samples, stratified.")
 @click.option("--preprocess", metavar="SCALE,OFFSET", help="For a model without a contract: scale=1/255,offset=0.")
 @common_options
@@ -30,8 +31,8 @@ def command(
 ) -> None:
     """Accuracy with its 95 % interval, confusion matrix, and precision and recall of each class.
 
-    RUN is a run folder or a model's name for its latest run: its int8 model is evaluated, or the Keras model where there
-    is none yet. FILE is any .tflite, .onnx or .keras file. The test split is used, never the training split.
+    RUN is a run folder or a model's name for its latest run: its int8 model is evaluated, or the Keras model where
+    there is none yet. FILE is any .tflite, .onnx or .keras file. The test split is used, never the training split.
 
     \b
     Example:
@@ -52,7 +53,9 @@ def command(
     artefact = _choose(resolve(model), runtime)
     section = section or default_section(artefact)
     if section is None:
-        raise UsageError(f"{artefact.path}: the file does not say what data it is for. Give a data set or images with --data.")
+        raise UsageError(
+            f"{artefact.path}: the file does not say what data it is for. Give a data set or images with --data."
+        )
     test = load_test_data(section, ends_of(artefact)[0], limit)
     contract, remarks = settle_contract(artefact, test.labels, given)
     for remark in remarks:

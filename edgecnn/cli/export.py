@@ -67,8 +67,9 @@ def _lines(figures: dict[str, Any]) -> list[str]:
             f"ops    {', '.join(figures['ops'])}",
             f"arena  {arena} ({figures['arena_note']})",
         ]
+    unit = f" {figures['unit']}" if figures["unit"] else ""
     return [
         f"wrote  {figures['path']} ({size(figures['size_bytes'])})",
-        f"check  {figures['samples']} samples: largest difference {figures['largest_difference']:.3g} {figures['unit']}, "
+        f"check  {figures['samples']} samples: largest difference {figures['largest_difference']:.3g}{unit}, "
         f"same class on {percent(figures['agreement'])}",
     ]

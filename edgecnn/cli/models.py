@@ -36,6 +36,7 @@ def command(name: str | None, output: Output) -> None:
     for recipe in recipes:
         table.add_row(recipe.model.name, recipe.data.set, recipe.model.description)
     rows = [
-        {"name": recipe.model.name, "data": recipe.data.set, "description": recipe.model.description} for recipe in recipes
+        {"name": recipe.model.name, "data": recipe.data.set, "description": recipe.model.description}
+        for recipe in recipes
     ]
     output.result(rows, table)

@@ -14,15 +14,15 @@ from edgecnn.cli._common import Output, common_options
 @click.argument("target", metavar="RUN|FILE.keras")
 @click.option("--data", "data_text", metavar="SET", help="For a plain file: its data set, or an image folder's path.")
 @click.option("--preprocess", "preprocess_text", metavar="scale=S,offset=O", help="For a plain file: pixels to inputs.")
-@click.option("--calibration", type=click.IntRange(min=1), default=512, show_default=True, help="Samples, for a plain file.")
-@click.option("--max-drop", type=click.FloatRange(0, 1), help="Accuracy that may be lost. Default: the recipe's, or 0.01.")
+@click.option("--calibration", type=click.IntRange(min=1), help="For a plain file: calibration samples. Default: 512.")
+@click.option("--max-drop", type=click.FloatRange(0, 1), help="Accuracy that may be lost. Default: the recipe's.")
 @click.option("--out", type=click.Path(path_type=Path), help="For a plain file: folder to write to. Default: this one.")
 @common_options
 def command(
     target: str,
     data_text: str | None,
     preprocess_text: str | None,
-    calibration: int,
+    calibration: int | None,
     max_drop: float | None,
     out: Path | None,
     output: Output,
@@ -47,13 +47,15 @@ def command(
         raise UsageError(f"{target} is a .tflite file already: quantization starts from the .keras model.")
     if path.suffix == ".keras":
         if data_text is None:
-            raise UsageError(f"{target}: a plain file needs its data for calibration: --data SET, or --data FOLDER with images.")
+            raise UsageError(f"{target}: a plain file needs data to calibrate on: --data SET, or --data FOLDER.")
         from edgecnn.plain_files import quantize_file
 
-        figures = quantize_file(path, data_text, preprocess_text, calibration, out or Path(), display)
+        figures = quantize_file(path, data_text, preprocess_text, calibration or 512, out or Path(), display)
     else:
-        if data_text is not None or preprocess_text is not None or out is not None:
-            raise UsageError("--data, --preprocess and --out are for a plain .keras file; a run has its recipe and its folder.")
+        if any(option is not None for option in (data_text, preprocess_text, calibration, out)):
+            raise UsageError(
+                "--data, --preprocess, --calibration and --out are for a plain .keras file; a run has its recipe."
+            )
         from edgecnn.pipeline import quantize_stage
 
         run = find_run(target)

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from edgecnn.cli._common import Output, common_options, split_names
-from edgecnn.cli._training import open_run, resumable, training_options
+from edgecnn.cli._training import open_run, kept_if_resumable, training_options
 
 
 @click.command()
 @click.argument("model")
 @training_options
-@click.option("--on", "runtimes", default="litert,litert-ref,onnxruntime", show_default=True, help="Runtimes to measure on.")
+@click.option("--on", "runtimes", default="litert,litert-ref,onnxruntime", show_default=True, help="Runtimes.")
 @click.option("--runs", type=click.IntRange(min=1), default=200, show_default=True, help="Counted inferences.")
 @click.option("--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before them.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one inference.")
@@ -52,7 +52,7 @@ def command(
     for name in names:
         runtime_spec(name)
     run = open_run(model, overrides, epochs, limit, out, resume)
-    with resumable(run, "run", output):
+    with kept_if_resumable(run, "run", resume, output):
         results = run_pipeline(run, TerminalDisplay(output), Measuring(names, runs, warmup, threads), resume)
     report = run.file(REPORT)
     lines = [terminal_table(results), f"run     {run.path}"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecnn.cli._common import Output, common_options
-from edgecnn.cli._training import open_run, resumable, training_options
+from edgecnn.cli._training import open_run, kept_if_resumable, training_options
 
 if TYPE_CHECKING:
     from edgecnn.runs import Run
@@ -39,7 +39,7 @@ def command(
     from edgecnn.pipeline import train_stage
 
     run = open_run(model, overrides, epochs, limit, out, resume)
-    with resumable(run, "train", output):
+    with kept_if_resumable(run, "train", resume, output):
         train_stage(run, TerminalDisplay(output), resume)
     document = _document(run)
     output.result(document, *_lines(document))

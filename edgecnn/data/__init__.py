@@ -10,7 +10,7 @@ import importlib
 from pathlib import Path
 from typing import Protocol, cast
 
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, is_there
 from edgecnn.errors import UsageError, unknown_name
 from edgecnn.recipe import DataSection
 
@@ -66,7 +66,7 @@ def section_from_text(text: str) -> DataSection:
     kind, colon, path = text.partition(":")
     if colon and kind in DATASETS:
         return DataSection(set=kind, path=path)
-    if Path(text).exists():
+    if is_there(Path(text)):
         return DataSection(set="image_folder", path=text)
     if any(sign in text for sign in "/\\.") and text not in DATASETS:
         raise UsageError(f"{text}: no such file or folder, and no data set of that name.")

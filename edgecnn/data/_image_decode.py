@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -107,11 +108,13 @@ def decode_all(source: Source, keys: Sequence[str], resize: Size | None, size: S
             pixels[index] = image
 
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    try:
-        for _ in pool.map(fill, range(0, len(keys), _BLOCK)):    # in order: the first error is the first bad file
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")    # Pillow's remarks on odd metadata of images that it reads well
+        try:
+            for _ in pool.map(fill, range(0, len(keys), _BLOCK)):    # in order: the first error is the first bad file
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
     return pixels
 
 

@@ -139,11 +139,13 @@ def open_source(path: Path) -> Source:
         UsageError: There is nothing of that name.
         EdgecnnError: It is neither a folder nor a readable zip.
     """
-    if path.is_dir():
-        return FolderSource(path)
-    if not path.exists():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except OSError as error:    # too long a name, or a folder above it that may not be entered
+        raise UsageError(f"{path}: cannot be looked at: {error.strerror}. Give a folder or zip of images.") from error
+    if not is_there:
         raise UsageError(f"{path}: no such file or folder. data.path is a folder or zip with train/<class>/*.png")
-    return ZipSource(path)
+    return FolderSource(path) if is_folder else ZipSource(path)
 
 
 def _walk(folder: Path, parts: Parts, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Parts, bool]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, refuse_settings
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, is_there, refuse_settings
 from edgecnn.data.idx import parse_idx, read_file
 from edgecnn.errors import EdgecnnError
 from edgecnn.files import sha256_bytes, sha256_file
@@ -92,27 +92,37 @@ def _places(spec: MnistLike, section: DataSection) -> Iterator[Location]:
     """Every place that has files of the set, in order of precedence."""
     if section.path is not None:
         path = Path(section.path).expanduser()
-        if _files_in(path) or (path.suffix == ".npz" and path.is_file()):
+        if _files_in(path) or (path.suffix == ".npz" and _is_file(path)):
             yield Location(path, "[data] path")
         return
-    if root := os.environ.get("EDGECNN_DATA"):
+    if (root := data_root()) is not None:
         for folder in spec.folders:
-            if _files_in(Path(root, folder)):
-                yield Location(Path(root, folder), "$EDGECNN_DATA")
-        if _files_in(Path(root)) and _known_as(Path(root)) in (None, spec.fingerprint):
-            yield Location(Path(root), "$EDGECNN_DATA")
+            if _files_in(root / folder):
+                yield Location(root / folder, "$EDGECNN_DATA")
+        if _files_in(root) and _known_as(root) in (None, spec.fingerprint):
+            yield Location(root, "$EDGECNN_DATA")
     for place in spec.packaged:
         if _files_in(place.path):
             yield place
     cached = keras_home() / "datasets" / spec.keras_cache
     # Keras fetches file by file: a folder that lacks some is a download that it will go on with.
-    if cached.is_file() or len(_files_in(cached)) == 4:
+    if _is_file(cached) or len(_files_in(cached)) == 4:
         yield Location(cached, "Keras cache")
+
+
+def data_root() -> Path | None:
+    """``$EDGECNN_DATA``, where it is set."""
+    text = os.environ.get("EDGECNN_DATA")
+    return Path(text).expanduser() if text else None
 
 
 def keras_home() -> Path:
     """Keras's own folder: ``$KERAS_HOME`` or ``~/.keras``."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def _is_file(path: Path) -> bool:
+    return is_there(path) and path.is_file()
 
 
 def _names(split: SplitName, what: str) -> list[str]:
@@ -124,7 +134,7 @@ def _names(split: SplitName, what: str) -> list[str]:
 
 def _find(folder: Path, split: SplitName, what: str) -> Path | None:
     """One file of the set, in whichever spelling is there."""
-    return next((path for name in _names(split, what) if (path := folder / name).is_file()), None)
+    return next((path for name in _names(split, what) if _is_file(path := folder / name)), None)
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -213,6 +223,8 @@ def _download(spec: MnistLike) -> Location:
     """Let Keras download the set into its cache."""
     ways = "; ".join(spec.info.get)
     missing = f"{spec.info.title} is not on this machine"
+    if (root := data_root()) is not None and not is_there(root):
+        missing += f" (EDGECNN_DATA={root}: no such folder)"
     try:
         keras = import_keras(f"downloading {spec.info.title}")
     except EdgecnnError as error:

@@ -13,13 +13,13 @@ import numpy as np
 from edgecnn.data._image_decode import Channels, decode_all, is_grey, size_of
 from edgecnn.data._image_layout import Layout, arrange
 from edgecnn.data._image_source import Source, open_source
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, is_there
 from edgecnn.errors import UsageError
 from edgecnn.recipe import DataSection
 
 INFO = DataSetInfo(
     name="image_folder",
-    title="Your own images",
+    title="Own images",
     shape=None,
     classes=None,
     counts=None,
@@ -37,7 +37,7 @@ INFO = DataSetInfo(
 def locate(section: DataSection) -> Location | None:
     """``data.path``, when it exists."""
     path = Path(section.path).expanduser() if section.path else None
-    return Location(path, "zip" if path.is_file() else "folder") if path is not None and path.exists() else None
+    return Location(path, "zip" if path.is_file() else "folder") if path is not None and is_there(path) else None
 
 
 def open_set(section: DataSection) -> DataSet:

@@ -23,4 +23,5 @@ class ImagePreprocess(BaseModel):
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """Raw ``uint8`` pixels to the float32 values that the network was trained on, same shape."""
-        return raw.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+        values: np.ndarray = raw.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+        return values

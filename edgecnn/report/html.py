@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path, PurePath
 from typing import Any
 
 from edgecnn.errors import MissingDependencyError
 from edgecnn.files import write_text
 from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, size
-from edgecnn.report import plots
+from edgecnn.report.comparison import DOTS, comparison, latency_distribution
+from edgecnn.report.confusion import COUNTED, confusion_matrix, confusions
+from edgecnn.report.plots import learning_curve
 from edgecnn.report.view import (
     Curve,
     Fact,
@@ -28,8 +32,6 @@ from edgecnn.report.view import (
 from edgecnn.results import Entry, HistoryRecord, Results
 
 TEMPLATE = "report.html.j2"
-_COUNTED = 12
-"""Up to so many classes the confusion matrix has counts in its fields and stands beside the table of classes."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def render(results: Results) -> str:
 
 
 def _context(results: Results) -> dict[str, Any]:
-    from markupsafe import Markup    # comes with jinja2
+    from markupsafe import Markup
 
     entries = results.entries
     labels = entry_labels(entries)
@@ -85,25 +87,27 @@ def _context(results: Results) -> dict[str, Any]:
     return {
         "results": results,
         "absent": ABSENT,
-        "data_line": data_line(results),
         "rows": list(zip(labels, entries, strict=True)),
-        "headlines": headlines(results),
+        "subtitle": _subtitle(results),
+        "headlines": [Headline(item.name, item.value, _unbroken(item.remark)) for item in headlines(results)],
         "best": best,
         "best_label": labels[entries.index(best)] if best is not None else "",
-        "comparison": Markup(plots.comparison(entries)) if entries else None,
-        "latency": Markup(plots.latency_distribution(entries)) if entries else None,
+        "comparison": Markup(comparison(entries)) if entries else None,
+        "latency": Markup(latency_distribution(entries)) if entries else None,
+        "dots": DOTS,
         "curves": [
-            (title(curve.metric), Markup(plots.learning_curve(curve, results.history.best_epoch if results.history else None)))
+            (title(curve.metric), Markup(learning_curve(curve, results.history.best_epoch)))
             for curve in found
+            if results.history is not None
         ],
         "curve_sentence": _curve_sentence(results.history, found),
-        "confusion": Markup(plots.confusion_matrix(matrix, names)) if matrix else None,
-        "mistakes": plots.confusions(matrix, names) if matrix else "",
-        "counted": len(matrix) <= _COUNTED,
+        "confusion": Markup(confusion_matrix(matrix, names)) if matrix else None,
+        "mistakes": confusions(matrix, names) if matrix else "",
+        "counted": len(matrix) <= COUNTED,
         "classes": classes_of(best) if best is not None else [],
         "weakest": weakest(classes_of(best)) if best is not None else None,
         "device": device_facts(results.device),
-        "method": method(results),
+        "method": [_unbroken(sentence) for sentence in method(results)],
         "artefacts": _artefacts(entries),
         "versions": _versions(results),
     }
@@ -123,18 +127,46 @@ def headlines(results: Results) -> list[Headline]:
         parts += [f"{count(best.samples)} samples"] if best.samples is not None else []
         found.append(Headline("Accuracy", percent(best.accuracy), ", ".join(parts)))
     reference = float_entry(entries, best.samples)
-    if reference is not None and best.accuracy is not None and best.precision != "float32" and reference.accuracy is not None:
+    if reference is not None and reference.accuracy is not None and best.accuracy is not None and best is not reference:
         drop = f"{(reference.accuracy - best.accuracy) * 100:.2f}"
         drop = "0.00" if drop == "-0.00" else drop.replace("-", "−")
-        found.append(Headline("Drop from float", f"{drop} points", f"float32 on {reference.runtime}: {percent(reference.accuracy)}"))
+        remark = f"float32 on {reference.runtime}: {percent(reference.accuracy)}"
+        found.append(Headline("Drop from float", f"{drop} points", remark))
+    twins = [entry for entry in entries if entry.precision == "float32" and _suffix(entry) == _suffix(best)]
     remark = best.artefact
-    twin = next((e for e in entries if e.precision == "float32" and _suffix(e) == _suffix(best) and e.size_bytes > 0), None)
-    if twin is not None and best.precision != "float32":
-        remark += f", {best.size_bytes / twin.size_bytes:.2f} × {twin.artefact}"
+    if twins and best.precision != "float32" and twins[0].size_bytes > 0:
+        remark += f", {best.size_bytes / twins[0].size_bytes:.2f} × {twins[0].artefact}"
     found.append(Headline("Size", size(best.size_bytes), remark))
-    fastest = min(zip(entry_labels(entries), entries, strict=True), key=lambda pair: pair[1].p50_ms)
-    found.append(Headline("Fastest, p50", f"{milliseconds(fastest[1].p50_ms)} ms", fastest[0]))
+    label, fastest = min(zip(entry_labels(entries), entries, strict=True), key=lambda pair: pair[1].p50_ms)
+    found.append(Headline("Fastest, p50", f"{milliseconds(fastest.p50_ms)} ms", label))
     return found
+
+
+def _unbroken(text: str) -> str:
+    """A number and its unit on one line."""
+    return re.sub(r"(?<=\d) (?=%|ms\b|[kMG]?B\b)", "\u00a0", text)
+
+
+def _subtitle(results: Results) -> str:
+    """What was measured, on what and when."""
+    model = results.model
+    parts = [f"{title(model.task)}."]
+    if results.data is not None:
+        parts.append(f"Data: {data_line(results)}.")
+    if model.parameters is not None:
+        parts.append(f"{count(model.parameters)} parameters.")
+    if model.macs is not None:
+        parts.append(f"{count(model.macs)} multiply-accumulates.")
+    return " ".join([*parts, f"Measured {_moment(results.created)}."])
+
+
+def _moment(created: str) -> str:
+    """``2026-01-31 12:00 UTC``; what is no ISO 8601 as it stands."""
+    try:
+        moment = datetime.fromisoformat(created.replace("Z", "+00:00"))
+        return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if moment.tzinfo else created
+    except (ValueError, OverflowError):
+        return created
 
 
 def _suffix(entry: Entry) -> str:

@@ -29,7 +29,7 @@ def markdown(results: Results) -> str:
     if entry is not None and classes_of(entry):
         parts.append(f"#### Classes ({_text(entry.runtime)}, {_code(entry.artefact)})")
         rows = [
-            (_text(record.label), percent(record.precision), percent(record.recall), percent(record.f1), count(record.support))
+            (_text(record.label), *map(percent, (record.precision, record.recall, record.f1)), count(record.support))
             for record in classes_of(entry)
         ]
         parts.append(_table(("class", "precision", "recall", "F1", "samples"), "lrrrr", rows))

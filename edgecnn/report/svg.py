@@ -16,6 +16,14 @@ from edgecnn.errors import MissingDependencyError
 FONT_SIZE = 12.5
 """Of chart text, in units of the drawing: pixels where it is shown at its own size."""
 
+WIDTH = 440
+"""Of most charts: readable on a phone at full width, and twice side by side on a desk."""
+
+LEGEND_ABOVE: dict[str, Any] = {
+    "loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncol": 3, "borderaxespad": 0.2, "columnspacing": 1.4,
+}
+"""Where a legend hides no curve."""
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -140,10 +148,17 @@ def draw(key: str, width: float, height: float, title: str, description: str, pa
     return _inline(stream.getvalue(), key, width, height, title, description)
 
 
+def short(text: str, most: int) -> str:
+    """One line of at most ``most`` characters; the whole name stands in a table of the report."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
 def _inline(text: str, key: str, width: float, height: float, title: str, description: str) -> str:
-    """Matplotlib's SVG file as a part of a page: own ids, no namespaces, no style sheet, the page's colours and font."""
+    """Matplotlib's SVG as a part of a page: own ids, no namespaces or style sheet, the page's colours and font."""
     root = ET.fromstring(text)
-    used = set(re.findall(r"#([\w-]+)", " ".join(value for element in root.iter() for value in element.attrib.values())))
+    values = " ".join(value for element in root.iter() for value in element.attrib.values())
+    used = set(re.findall(r"#([\w-]+)", values))
     for parent in root.iter():
         for child in list(parent):
             if _local(child.tag) in ("metadata", "style", "title"):

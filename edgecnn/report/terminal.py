@@ -22,7 +22,8 @@ def terminal_table(results: Results) -> RenderableType:
     same renderable comes out as plain text.
     """
     heading = Text(results.model.name, style="bold")
-    return Group(heading, Text(""), *([_Figures(results.entries)] if results.entries else []), Text(""), _remarks(results))
+    figures: list[RenderableType] = [_Figures(results.entries), Text("")] if results.entries else []
+    return Group(heading, Text(""), *figures, _remarks(results))
 
 
 @dataclass(frozen=True)

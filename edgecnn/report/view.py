@@ -202,4 +202,5 @@ def _range(values: Iterable[int]) -> str:
 
 def latency_summary(entry: Entry) -> str:
     """``p50 0.132 ms, p95 0.150 ms, p99 0.201 ms``."""
-    return f"p50 {milliseconds(entry.p50_ms)} ms, p95 {milliseconds(entry.p95_ms)} ms, p99 {milliseconds(entry.p99_ms)} ms"
+    figures = (("p50", entry.p50_ms), ("p95", entry.p95_ms), ("p99", entry.p99_ms))
+    return ", ".join(f"{name} {milliseconds(value)} ms" for name, value in figures)

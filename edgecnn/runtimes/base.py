@@ -141,7 +141,7 @@ def tensor_contract(
         )
     if fixed and fixed[0] != 1:
         raise EdgecnnError(
-            f"{path}: {name!r} has batch {fixed[0]}; supported: 1, one sample at a time as on a device. Export it again."
+            f"{path}: {name!r} has batch {fixed[0]}; supported: 1, a sample at a time as on a device. Export it again."
         )
     sizes = cast("tuple[int, ...]", fixed)
     return TensorContract(name=name, shape=sizes, dtype=cast(ElementType, dtype), scale=scale, zero_point=zero_point)

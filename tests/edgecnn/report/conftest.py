@@ -40,7 +40,13 @@ def train(x: np.ndarray, y: np.ndarray, held_x: np.ndarray, held_y: np.ndarray) 
 
 
 def measure(
-    names: tuple[str, str, str], weights: np.ndarray, predict: Predict, x: np.ndarray, y: np.ndarray, reference: np.ndarray, runs: int
+    names: tuple[str, str, str],
+    weights: np.ndarray,
+    predict: Predict,
+    x: np.ndarray,
+    y: np.ndarray,
+    reference: np.ndarray,
+    runs: int,
 ) -> Entry:
     """One entry: every figure measured with ``predict``, which maps inputs ``[N, 65]`` to classes ``[N]``."""
     runtime, artefact, precision = names
@@ -115,7 +121,8 @@ def digits_results() -> Results:
 
     def looped(inputs: np.ndarray) -> np.ndarray:
         whole = np.rint(inputs * 16).astype(np.int32)
-        return np.array([[int((row * coarse[:, column]).sum()) for column in range(10)] for row in whole]).argmax(axis=1)
+        scores = [[int((row * coarse[:, column]).sum()) for column in range(10)] for row in whole]
+        return np.array(scores).argmax(axis=1)
 
     narrow, reference = weights.astype(np.float32), exact(x[test])
     plan: list[tuple[tuple[str, str, str], np.ndarray, Predict, int]] = [
@@ -149,7 +156,9 @@ def digits_results() -> Results:
             temperature_before_c=None,
             packages={"numpy": np.__version__},
         ),
-        entries=[measure(names, data, predict, x[test], y[test], reference, runs) for names, data, predict, runs in plan],
+        entries=[
+            measure(names, data, predict, x[test], y[test], reference, runs) for names, data, predict, runs in plan
+        ],
         history=history,
         notes=["The test split was shuffled before it was cut.", "litert-ref computes in Python loops here."],
     )

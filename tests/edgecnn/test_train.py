@@ -1,0 +1,117 @@
+"""Training for real: it learns, it is reproducible, and a killed one ends as an unbroken one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support import Cli, child_environment
+
+pytestmark = pytest.mark.slow
+
+SHORT = ["--epochs", "6", "--limit", "400"]
+
+
+def weights_of(run: Path) -> bytes:
+    with zipfile.ZipFile(run / "model.keras") as archive:
+        return archive.read("model.weights.h5")
+
+
+def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "edgecnn", *arguments],
+        cwd=tmp_path,
+        env=child_environment(tmp_path),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def stop_after(process: subprocess.Popen[str], text: str, how: signal.Signals) -> str:
+    """Send a signal as soon as a line with ``text`` was printed; return what came after it."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            process.send_signal(how)
+            return process.communicate()[1]
+    raise AssertionError(f"the training ended without printing {text!r}")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    from edgecnn.quantize import load_keras_model
+
+    pairs = zip(load_keras_model(one / "model.keras").weights, load_keras_model(other / "model.keras").weights, strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_killed_and_resumed_ends_as_the_unbroken_run(cli: Cli, tmp_path: Path) -> None:
+    cli("train", "digits_tiny", *SHORT, "--out", "unbroken")
+    process = start(tmp_path, "train", "digits_tiny", *SHORT, "--out", "killed")
+    stop_after(process, "epoch   3/6", signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model.keras").exists()
+    cli("train", "digits_tiny", "--resume", "--out", "killed")
+    assert same_weights(tmp_path / "unbroken", tmp_path / "killed")
+    ours, theirs = (
+        json.loads((tmp_path / name / "run.json").read_text())["training"]["history"] for name in ("unbroken", "killed")
+    )
+    for history in (ours, theirs):
+        del history["values"]["seconds"]
+    assert ours == theirs
+    again = cli("train", "digits_tiny", "--resume", "--out", "killed")
+    assert "trained to its end already" in again.stderr
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(cli: Cli, tmp_path: Path) -> None:
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        cli("train", "digits_tiny", "--epochs", "1", "--limit", "200", "--set", f"train.seed={seed}", "--out", name)
+    assert same_weights(tmp_path / "a", tmp_path / "b")
+    assert not same_weights(tmp_path / "a", tmp_path / "c")
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    process = start(tmp_path, "train", "digits_tiny", "--out", "run")
+    said = stop_after(process, "epoch   2/", signal.SIGINT)
+    assert process.returncode == 130
+    assert "edgecnn train digits_tiny --resume --out run" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
+
+
+def test_any_optimizer_loss_and_schedule_of_keras(cli: Cli, tmp_path: Path) -> None:
+    choices = [
+        ("sgd, momentum, Nesterov", ["train.optimizer={name='SGD', momentum=0.9, nesterov=true}"]),
+        ("a schedule with steps", ["train.schedule={name='ExponentialDecay', initial_learning_rate=0.01, decay_rate=0.5}"]),
+        ("one-hot targets", ["train.loss=categorical_crossentropy", "train.optimizer.name=RMSprop"]),
+        ("mean squared error", ["train.loss=mean_squared_error", "train.optimizer.name=adamw"]),
+    ]
+    for number, (title, changes) in enumerate(choices):
+        options = [part for change in [*changes, "train.schedule=''"][: len(changes)] for part in ("--set", change)]
+        if not any("train.schedule" in change for change in changes):
+            options += ["--set", "train.schedule={name='CosineDecay', initial_learning_rate=0.005}"]
+        cli("train", "digits_tiny", "--epochs", "8", *options, "--out", f"run{number}")
+        figures = json.loads((tmp_path / f"run{number}" / "run.json").read_text())["training"]
+        first, last = (figures["history"]["values"]["loss"][index] for index in (0, -1))
+        assert last < 0.9 * first, title
+
+
+def test_early_stopping_stops(cli: Cli, tmp_path: Path) -> None:
+    change = ["--set", "train.early_stopping=1", "--set", "train.schedule.initial_learning_rate=0.0000001"]
+    cli("train", "digits_tiny", *change, "--limit", "200", "--epochs", "40", "--out", "run")
+    training = json.loads((tmp_path / "run" / "run.json").read_text())["training"]
+    assert training["epochs"] == training["best_epoch"] + 1 < 40
+
+
+def test_a_loss_that_is_no_number_is_explained(cli: Cli) -> None:
+    change = ["--set", "train.loss=mean_squared_logarithmic_error", "--set", "train.schedule.initial_learning_rate=1e30"]
+    done = cli("train", "digits_tiny", *change, "--epochs", "2", code=1)
+    assert "no longer a number" in done.stderr
+    assert "learning" in done.stderr

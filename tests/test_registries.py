@@ -1,0 +1,154 @@
+"""Tables against files, both ways: what is in a table exists, and what exists is in its table."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from edgecnn.cli import COMMANDS
+from edgecnn.data import DATASETS
+from edgecnn.doctor import FEATURES
+from edgecnn.runtimes import RUNTIMES
+from edgecnn.zoo import models_folder, zoo
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = sorted(path for path in (ROOT / "models").iterdir() if path.is_dir() and path.name != "__pycache__")
+
+
+def public_modules(folder: str, function: str) -> set[str]:
+    """Dotted names of the modules in a folder of the package that define a function and do not begin with ``_``."""
+    found = set()
+    for path in (ROOT / folder).glob("[!_]*.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        if any(isinstance(node, ast.FunctionDef) and node.name == function for node in body):
+            found.add(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return found
+
+
+def extras() -> dict[str, list[str]]:
+    """The extras of ``pyproject.toml`` with their requirements, extras in extras resolved."""
+    table: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+
+    def requirements(name: str) -> Iterator[str]:
+        for line in table[name]:
+            inner = re.fullmatch(r"edgecnn\[([\w,]+)\]", line)
+            if inner:
+                for part in inner[1].split(","):
+                    yield from requirements(part)
+            else:
+                yield re.split(r"[^\w.-]", line)[0]
+
+    return {name: list(requirements(name)) for name in table}
+
+
+def command_of(name: str) -> click.Command:
+    command: click.Command = importlib.import_module(f"edgecnn.cli.{name}").command
+    return command
+
+
+# --- Commands --------------------------------------------------------------------------------------------------------
+
+
+def test_commands_are_the_files() -> None:
+    assert set(COMMANDS) == {path.stem for path in (ROOT / "edgecnn" / "cli").glob("[!_]*.py")}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_explains_itself(name: str) -> None:
+    command = command_of(name)
+    text = command.help or ""
+    assert re.search(rf"\x08\n *Examples?:\n( .*\n)*? *edgecnn {name}\b", text), f"no example block in:\n{text}"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts[0]} has no help"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_takes_the_common_options(name: str) -> None:
+    options = {option for parameter in command_of(name).params for option in parameter.opts}
+    assert {"--json", "--quiet", "--debug"} <= options
+
+
+# --- Data sets and runtimes ------------------------------------------------------------------------------------------
+
+
+def test_data_sets_are_the_files() -> None:
+    assert set(DATASETS.values()) == public_modules("edgecnn/data", "open_set")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_data_set_describes_itself(name: str) -> None:
+    module: Any = importlib.import_module(DATASETS[name])
+    assert module.INFO.name == name
+    assert module.INFO.title
+    assert module.INFO.licence
+    assert module.INFO.get, "says no way to get it"
+    assert callable(module.locate)
+
+
+def test_runtimes_are_the_files() -> None:
+    assert {spec.module for spec in RUNTIMES.values()} == public_modules("edgecnn/runtimes", "load")
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_runtime_names_an_extra_that_brings_its_package(name: str) -> None:
+    spec = RUNTIMES[name]
+    assert spec.takes in {".tflite", ".onnx", ".keras"}
+    if spec.extra:
+        assert spec.package in extras()[spec.extra]
+
+
+# --- Models ----------------------------------------------------------------------------------------------------------
+
+
+def test_zoo_is_the_folders() -> None:
+    assert models_folder() == ROOT / "models"
+    assert [model.path for model in zoo()] == MODELS
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_model_folder_is_complete(folder: Path) -> None:
+    assert {"model.py", "recipe.toml", "README.md"} <= {path.name for path in folder.iterdir()}
+    (model,) = (model for model in zoo() if model.path == folder)
+    recipe = model.recipe()
+    assert recipe.model.name == folder.name
+    assert recipe.data.set in DATASETS
+    assert model.card.startswith(f"# {folder.name}")
+
+
+# --- Extras ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_doctor_names_an_extra_that_brings_the_packages(feature: Any) -> None:
+    brought = extras()[feature.extra]
+    for package in feature.packages:
+        assert set(package.distributions) <= set(brought), f"{package} is not in [{feature.extra}]"
+
+
+def test_messages_name_extras_that_exist() -> None:
+    """``pip install 'edgecnn[...]'`` in an error must work."""
+    used: dict[str, str] = {}
+    for path in [*(ROOT / "edgecnn").rglob("*.py"), *(ROOT / "firmware_export").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "MissingDependencyError":
+                constants = [getattr(argument, "value", None) for argument in node.args]
+                if len(constants) > 1 and isinstance(constants[1], str):
+                    used[f"{path.relative_to(ROOT)}:{node.lineno}"] = constants[1]
+    assert used
+    assert {where: extra for where, extra in used.items() if extra not in extras()} == {}
