@@ -7,6 +7,7 @@ while it works, then one ``{"answer": …}`` or ``{"error": "…"}``. ``edgecnn.
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import os
 import sys
@@ -169,11 +170,10 @@ def _timed(session: Session, inputs: list[np.ndarray], count: int, reporter: Rep
     """Milliseconds of ``count`` inferences; the clock runs around one ``session.run`` and nothing else."""
     run, clock = session.run, time.perf_counter_ns
     durations = np.empty(count, dtype=np.int64)
-    cycle = [inputs[index % len(inputs)] for index in range(count)]
     gc.collect()
     gc.disable()
     try:
-        for index, sample in enumerate(cycle):
+        for index, sample in zip(range(count), itertools.cycle(inputs), strict=False):
             begin = clock()
             run(sample)
             durations[index] = clock() - begin

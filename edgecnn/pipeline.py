@@ -105,6 +105,7 @@ def quantize_stage(run: Run, display: Display) -> dict[str, Any]:
         "size_bytes": run.file(INT8_TFLITE).stat().st_size,
         "float_size_bytes": run.file(FLOAT_TFLITE).stat().st_size,
         "max_drop": recipe.budget.max_drop,
+        "wanted_accuracy": recipe.budget.accuracy,
     }
     run.record(FLOAT_TFLITE, INT8_TFLITE, CONTRACT, quantization=figures)
     return figures

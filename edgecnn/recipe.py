@@ -89,6 +89,9 @@ class TrainSection(_Section):
     epochs: int = Field(default=15, gt=0)
     batch: int = Field(default=128, gt=0)
     seed: int = Field(default=1, ge=0)
+    monitor: Literal["val_accuracy", "val_loss"] = Field(
+        default="val_accuracy", description="What makes an epoch the best one; val_loss is steadier on small sets."
+    )
     early_stopping: int | None = Field(default=None, gt=0, description="Stop after so many epochs without a best.")
 
 

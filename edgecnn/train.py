@@ -176,8 +176,10 @@ def _snapshot(model: Any) -> list[np.ndarray]:
     return [np.array(variable) for variable in model.variables]
 
 
-def _better(candidate: dict[str, float], best: dict[str, float]) -> bool:
-    """More accurate on the validation split; at equal accuracy, of lower loss."""
+def _better(candidate: dict[str, float], best: dict[str, float], monitor: str) -> bool:
+    """Of lower loss on the validation split, or more accurate there and, at equal accuracy, of lower loss."""
+    if monitor == "val_loss":
+        return candidate["val_loss"] < best["val_loss"]
     return (candidate["val_accuracy"], -candidate["val_loss"]) > (best["val_accuracy"], -best["val_loss"])
 
 
@@ -229,7 +231,9 @@ class _Recorder:
                 '--set train.optimizer.clipnorm=1.0. The epochs before this one are kept.'
             )
         progress = self._progress
-        best = progress.best_epoch < 0 or _better(values, progress.history[progress.best_epoch])
+        best = progress.best_epoch < 0 or _better(
+            values, progress.history[progress.best_epoch], self._recipe.train.monitor
+        )
         progress.history.append(values)
         progress.finished = epoch + 1
         if best:

@@ -73,18 +73,18 @@ missing_packages() {
 }
 
 say_missing() {
-    for package in $(missing_packages); do
-        case $package in
-        gcc | g++) warn "no $package here: tests that compile the exported C array are skipped" ;;
-        dataset-fashion-mnist)
-            warn "no Fashion-MNIST here: it is downloaded through Keras where that is possible;" \
-                "otherwise the demo trains digits_tiny and tests on it are skipped"
-            ;;
-        esac
-    done
     names=$(missing_packages | tr '\n' ' ')
+    case $names in
+    *gcc* | *g++*) warn "no C or C++ compiler here: tests that compile the exported C array are skipped" ;;
+    esac
+    case $names in
+    *fashion*)
+        warn "no Fashion-MNIST here: it is downloaded through Keras where that is possible;" \
+            "otherwise the demo trains digits_tiny, and tests that need it are skipped"
+        ;;
+    esac
     if [ -n "$names" ] && command -v apt-get >/dev/null 2>&1; then
-        warn "to get them: sudo apt-get install ${names% }"
+        warn "to get what is missing: sudo apt-get install ${names% }"
     fi
 }
 
@@ -118,7 +118,7 @@ find_python() {
 # Debian splits ensurepip off into python3-venv. Without it, and without root, a recent pip can still fill a bare
 # environment from outside.
 can_venv() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
-pip_from_outside() { "$1" -m pip --python "$1" --version >/dev/null 2>&1; }
+pip_from_outside() { "$1" -m pip --python "$(command -v "$1")" --version >/dev/null 2>&1; }
 
 make_venv() {
     python=$1
@@ -179,6 +179,8 @@ find_uv() {
 }
 
 install_packages() {
+    # An environment that was interrupted in the making, or that uv made, has no pip.
+    pip --version >/dev/null 2>&1 || "$IN_VENV" -m ensurepip >/dev/null 2>&1 || true
     follow_pip_configuration
     uv=$(find_uv)
     if [ -n "$uv" ]; then

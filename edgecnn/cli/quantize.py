@@ -63,7 +63,7 @@ def command(
     if max_drop is not None:
         figures["max_drop"] = max_drop
     output.result(figures, *_lines(figures))
-    judge_drop(figures, output)
+    judge(figures, output)
 
 
 def _lines(figures: dict[str, Any]) -> list[Any]:
@@ -88,13 +88,14 @@ def _lines(figures: dict[str, Any]) -> list[Any]:
     ]
 
 
-def judge_drop(figures: dict[str, Any], output: Output) -> None:
-    """Warn of a loss above a point; refuse one above the budget.
+def judge(figures: dict[str, Any], output: Output) -> None:
+    """Warn of a loss above a point and of less accuracy than the budget asks for; refuse a loss above the budget.
 
     Raises:
         EdgecnnError: The drop is above ``max_drop``.
     """
     from edgecnn.errors import EdgecnnError
+    from edgecnn.formats import percent
     from edgecnn.quantize import WARN_DROP
 
     drop, allowed = figures["drop"], figures["max_drop"]
@@ -105,3 +106,6 @@ def judge_drop(figures: dict[str, Any], output: Output) -> None:
         )
     if drop > WARN_DROP:
         output.warn(f"int8 loses {drop * 100:.2f} points of accuracy.")
+    wanted = figures.get("wanted_accuracy")
+    if wanted is not None and figures["accuracy"] < wanted:
+        output.warn(f"int8 reaches {percent(figures['accuracy'])}; the recipe asks for {percent(wanted)} (budget.accuracy).")

@@ -42,7 +42,7 @@ def command(
       edgecnn run fashion_mnist_cnn --epochs 3 --on litert,onnxruntime
     """
     from edgecnn.cli._display import TerminalDisplay
-    from edgecnn.cli.quantize import judge_drop
+    from edgecnn.cli.quantize import judge
     from edgecnn.pipeline import Measuring, run_pipeline
     from edgecnn.report import terminal_table
     from edgecnn.runs import REPORT
@@ -61,4 +61,4 @@ def command(
     figures = run.info.quantization
     document = {"run": str(run.path), "report": str(report) if report.is_file() else None, "quantization": figures}
     output.result({**document, "results": results.model_dump(mode="json")}, *lines)
-    judge_drop(figures, output)
+    judge(figures, output)

@@ -40,8 +40,6 @@ class MnistLike:
         packaged: Folders of the operating system's packages.
         keras_name: Module in ``keras.datasets``.
         keras_cache: Its folder or ``.npz`` file in Keras's cache.
-        fingerprint: SHA-256 of the ten thousand test labels, one byte each. The sets share their file names, so
-            this is how one is told from another.
     """
 
     info: DataSetInfo
@@ -50,18 +48,15 @@ class MnistLike:
     packaged: tuple[Location, ...]
     keras_name: str
     keras_cache: str
-    fingerprint: str
 
 
-FINGERPRINTS = {
-    "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5": "MNIST",
-    "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9": "Fashion-MNIST",
+# The sets share their file names; the SHA-256 of the labels, one byte each, tells one from another.
+_TITLES = {
+    "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13": "MNIST",    # train
+    "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5": "MNIST",    # test
+    "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7": "Fashion-MNIST",    # train
+    "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9": "Fashion-MNIST",    # test
 }
-
-
-def fingerprint_of(name: str) -> str:
-    """The fingerprint of the set that is called ``name`` in ``FINGERPRINTS``."""
-    return next(digest for digest, title in FINGERPRINTS.items() if title == name)
 
 
 def locate(spec: MnistLike, section: DataSection) -> Location | None:
@@ -99,7 +94,7 @@ def _places(spec: MnistLike, section: DataSection) -> Iterator[Location]:
         for folder in spec.folders:
             if _files_in(root / folder):
                 yield Location(root / folder, "$EDGECNN_DATA")
-        if _files_in(root) and _known_as(root) in (None, spec.fingerprint):
+        if _files_in(root) and _title_of(root) in (None, spec.info.title):
             yield Location(root, "$EDGECNN_DATA")
     for place in spec.packaged:
         if _files_in(place.path):
@@ -147,14 +142,13 @@ def _file_list() -> str:
     return ", ".join(_names(split, what)[0] for split in _PREFIX for what in ("images-idx3", "labels-idx1"))
 
 
-def _known_as(folder: Path) -> str | None:
-    """The fingerprint of the files in ``folder``, or None when it is that of no set known here."""
+def _title_of(folder: Path) -> str | None:
+    """Which set the files in ``folder`` are, or None when they are of none known here."""
     path = _find(folder, "test", "labels-idx1")
     try:
-        digest = sha256_bytes(parse_idx(read_file(path), str(path)).tobytes()) if path else None
+        return _TITLES.get(sha256_bytes(parse_idx(read_file(path), str(path)).tobytes())) if path else None
     except EdgecnnError:    # reported when the set is read
         return None
-    return digest if digest in FINGERPRINTS else None
 
 
 def _read_folder(spec: MnistLike, place: Location, split: SplitName) -> tuple[Samples, dict[str, str]]:
@@ -212,10 +206,9 @@ def _checked(
         raise EdgecnnError(
             f"{where}: a {split} label is {labels.max()}, expected 0 to {len(spec.labels) - 1}. {advice}"
         )
-    ours = FINGERPRINTS[spec.fingerprint]
-    found = FINGERPRINTS.get(sha256_bytes(labels.tobytes()), ours)
-    if split == "test" and found != ours:
-        raise EdgecnnError(f"{where}: these are the files of {found}, not of {ours}. {advice}")
+    found = _TITLES.get(sha256_bytes(labels.tobytes()), spec.info.title)
+    if found != spec.info.title:
+        raise EdgecnnError(f"{where}: these are the files of {found}, not of {spec.info.title}. {advice}")
     return Samples(images[..., np.newaxis], labels.astype(np.int64))
 
 

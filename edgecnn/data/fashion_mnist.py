@@ -33,7 +33,6 @@ SPEC = _mnist_like.MnistLike(
     packaged=(Location(Path("/usr/share/datasets/fashion-mnist"), "Debian package dataset-fashion-mnist"),),
     keras_name="fashion_mnist",
     keras_cache="fashion-mnist",
-    fingerprint=_mnist_like.fingerprint_of("Fashion-MNIST"),
 )
 
 

@@ -28,7 +28,6 @@ SPEC = _mnist_like.MnistLike(
     packaged=(),
     keras_name="mnist",
     keras_cache="mnist.npz",
-    fingerprint=_mnist_like.fingerprint_of("MNIST"),
 )
 
 

@@ -68,6 +68,7 @@ def render(results: Results) -> str:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
     environment.filters.update(percent=percent, size=size, count=count, ms=milliseconds, rate=rate, interval=interval)
@@ -196,12 +197,17 @@ def _curve_sentence(history: HistoryRecord | None, found: list[Curve]) -> str:
         return f"{epochs} of training."
     at = history.epochs.index(history.best_epoch)
     reached = [
-        f"{name} {title(curve.metric).lower()} {values[at]:.4f}"
+        f"{name} {title(curve.metric).lower()} {_rounded(values[at])}"
         for curve in found
         for name, values in (("training", curve.train), ("validation", curve.validation))
         if at < len(values)
     ]
     return f"{epochs} of training; the best is epoch {history.best_epoch}: {', '.join(reached)}."
+
+
+def _rounded(value: float) -> str:
+    """Four decimals, or four digits where a training went astray."""
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.4g}"
 
 
 def _artefacts(entries: list[Entry]) -> list[Fact]:

@@ -82,7 +82,7 @@ def _scaled(value: float) -> str:
 def _remarks(results: Results) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold", ratio=1)
+    grid.add_column(overflow="fold")
     lines = [("Device", device_line(results.device)), ("Data", data_line(results))]
     lines.append(("How", method_line(results)))
     lines += [("Note", note) for note in results.notes]

@@ -109,7 +109,12 @@ def test_own_images(cli: Cli, photos: Path, prefix: str) -> None:
     ],
 )
 def test_bad_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], argument: str, code: int, message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    argument: str,
+    code: int,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.zip").write_bytes(b"PK")

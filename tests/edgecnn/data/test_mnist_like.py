@@ -218,8 +218,9 @@ class TestRealFashionMnist:
         assert place.how == "Debian package dataset-fashion-mnist"
 
     def test_it_is_never_taken_for_mnist(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with pytest.raises(EdgecnnError, match="these are the files of Fashion-MNIST, not of MNIST"):
-            _ = open_dataset(DataSection(set="mnist", path=str(DEBIAN))).test
+        for split in _mnist_like._PREFIX:
+            with pytest.raises(EdgecnnError, match="these are the files of Fashion-MNIST, not of MNIST"):
+                open_dataset(DataSection(set="mnist", path=str(DEBIAN))).split(split)
         monkeypatch.setenv("EDGECNN_DATA", str(DEBIAN))
         assert mnist.locate(DataSection(set="mnist")) is None
         assert fashion_mnist.locate(DataSection(set="fashion_mnist")) is not None

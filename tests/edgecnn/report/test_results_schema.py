@@ -13,7 +13,9 @@ from edgecnn.results import Results, json_schema, read_results, write_results
 
 
 def test_published_schema_is_current(root: Path) -> None:
-    """After a change of ``edgecnn/results.py``: ``UPDATE_GOLDEN=1 pytest tests/edgecnn/report/test_results_schema.py``."""
+    """After a change of ``edgecnn/results.py`` write it anew with
+    ``UPDATE_GOLDEN=1 pytest tests/edgecnn/report/test_results_schema.py``.
+    """
     path = root / "docs" / "results.schema.json"
     wanted = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("UPDATE_GOLDEN") == "1":
@@ -32,7 +34,12 @@ def test_document_follows_the_published_schema(digits_results: Results, root: Pa
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [(("entries", 0, "p50_ms"), "fast"), (("schema_version",), 2), (("device", "colour"), "green"), (("entries",), None)],
+    [
+        (("entries", 0, "p50_ms"), "fast"),
+        (("schema_version",), 2),
+        (("device", "colour"), "green"),
+        (("entries",), None),
+    ],
 )
 def test_schema_refuses(digits_results: Results, place: tuple[str | int, ...], value: object) -> None:
     document = digits_results.model_dump(mode="json")

@@ -88,9 +88,12 @@ def test_long_names_fold_and_figures_stay(digits_results: Results) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     assert row_of(text, 0)[-7:] == ["4327.1", "100.00", "±10.00", "0.0123", "1234", "812.4", "100.00"]
-    column = text.splitlines()[4].index("model")
-    pieces = [line[column:].split()[0] for line in text.splitlines()[6:] if re.match(r" {8}\s*\w|litert", line)]
-    assert "".join(pieces).startswith(name)
+    lines = text.splitlines()
+    column = next(line for line in lines if "model" in line).index("model")
+    rule = next(index for index, line in enumerate(lines) if set(line.strip()) == {"─"})
+    folded = lines[rule + 1 : lines.index("", rule)]
+    assert len(folded) > 1
+    assert "".join(line[column:].split()[0] for line in folded) == name
 
 
 def test_device_data_and_notes_stand_below(digits_results: Results) -> None:

@@ -1,0 +1,231 @@
+"""Measuring for real: a small network in fresh processes, and what happens when one of them does not come back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecnn.artefacts import Artefact, Target, resolve
+from edgecnn.bench import bench
+from edgecnn.bench_plan import tflite_precision
+from edgecnn.bench_worker import Request, latency_inputs
+from edgecnn.contract import METADATA_NAME, Contract
+from edgecnn.device import Condition, cpu_name, describe
+from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.files import sha256_file
+from edgecnn.preprocess import ImagePreprocess
+from edgecnn.recipe import DataSection
+from edgecnn.results import read_results, write_results
+from edgecnn.runtimes import load_session
+from edgecnn.tflite_metadata import embed
+from edgecnn.worker import run_worker
+from tests.tflite_builder import pack, small_model
+
+LABELS = ("cat", "dog", "emu")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.tflite"
+    path.write_bytes(pack(small_model()))
+    return path
+
+
+def request_for(path: Path, **changes: Any) -> Request:
+    settings = {"runtime": "litert", "path": path, "threads": 1, "runs": 10, "warmup": 2, "cores": 1}
+    return Request.model_validate({**settings, **changes})
+
+
+def test_latency_without_data(small: Path, tmp_path: Path) -> None:
+    results = bench(resolve(str(small)), ["litert", "litert-ref"], section=None, runs=30, warmup=3)
+    assert [entry.runtime for entry in results.entries] == ["litert", "litert-ref"]
+    assert results.data is None
+    assert any("random inputs" in note for note in results.notes)
+    assert (results.model.name, results.model.parameters, results.model.macs) == ("small", 187, 756)
+    for entry in results.entries:
+        latencies = np.array(entry.latencies_ms)
+        assert (entry.num_runs, entry.num_warmup, len(latencies)) == (30, 3, 30)
+        assert (latencies > 0).all()
+        assert entry.mean_ms == pytest.approx(latencies.mean())
+        assert entry.throughput_per_s == pytest.approx(1000 / latencies.mean())
+        ordered = [entry.min_ms, entry.p50_ms, entry.p90_ms, entry.p95_ms, entry.p99_ms, entry.max_ms]
+        assert ordered == sorted(ordered)
+        assert (entry.min_ms, entry.max_ms) == (latencies.min(), latencies.max())
+        assert (entry.sha256, entry.size_bytes) == (sha256_file(small), small.stat().st_size)
+        assert (entry.precision, entry.threads, entry.accuracy) == ("int8", 1, None)
+        assert entry.init_ms > 0
+        assert entry.first_ms > 0
+    path = tmp_path / "results.json"
+    write_results(path, results)
+    assert read_results(path) == results
+
+
+def test_accuracy_is_that_of_the_session_on_the_test_split(small: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    # The network takes two channels, which no image has: three stand in its file instead.
+    model = small_model()
+    graph = model.subgraphs[0]
+    graph.tensors[0].shape, graph.tensors[1].shape = [1, 6, 6, 3], [4, 3, 3, 3]
+    kernel = np.random.default_rng(2).integers(-127, 128, (4, 3, 3, 3), np.int8)
+    model.buffers[graph.tensors[1].buffer].data = np.frombuffer(kernel.tobytes(), np.uint8)
+    small.write_bytes(pack(model))
+    session = load_session("litert", small)
+    contract = Contract(
+        name="small", labels=LABELS, preprocess=ImagePreprocess(), input=session.input, output=session.output
+    )
+    small.write_bytes(embed(small.read_bytes(), METADATA_NAME, contract.to_json().encode()))
+    generator, images = np.random.default_rng(4), tmp_path / "images"
+    right = 0
+    for split in ("train", "test"):
+        for index, label in enumerate(LABELS):
+            (images / split / label).mkdir(parents=True)
+            for number in range(10):
+                pixels = generator.integers(0, 256, (6, 6, 3), np.uint8)
+                Image.fromarray(pixels).save(images / split / label / f"{number}.png")
+                said = session.run((pixels[None].astype(int) - 128).astype(np.int8)).argmax()
+                right += int(split == "test" and said == index)
+
+    section = DataSection(set="image_folder", path=str(images))
+    results = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0)
+    entry = results.entries[0]
+    assert (entry.samples, entry.accuracy) == (30, pytest.approx(right / 30))
+    assert np.sum(entry.confusion_matrix) == 30
+    assert results.data is not None
+    assert (results.data.set, results.data.labels, results.data.samples) == ("image_folder", list(LABELS), 30)
+    assert entry.agreement_with_float is None
+
+    without = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0, accuracy=False)
+    assert (without.data, without.entries[0].accuracy) == (None, None)
+    limited = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0, limit=12)
+    assert limited.entries[0].samples == 12
+
+
+def test_float_files_stay_off_the_slow_reference(shared: Path) -> None:
+    path = shared / "models/ic_resnet8_float.tflite"
+    assert tflite_precision(path) == "float32"
+    assert tflite_precision(shared / "models/kws_dscnn_int8.tflite") == "int8"
+    with pytest.raises(UsageError, match="none of it runs on litert-ref"):
+        bench(Target("r", None, (Artefact(path, "tflite", None, None),)), ["litert-ref"], section=None)
+
+
+def test_random_inputs_are_the_same_each_time_and_cover_the_type(small: Path) -> None:
+    session = load_session("litert", small)
+    first, again = latency_inputs(session, None, None), latency_inputs(session, None, None)
+    np.testing.assert_array_equal(first, again)
+    assert (np.min(first), np.max(first)) == (-128, 127)
+    assert first[0].shape == session.input.shape
+
+
+def test_the_peak_is_that_of_the_measuring_process_alone(small: Path) -> None:
+    held = np.ones(60_000_000)    # 480 MB in this process, which a child's ru_maxrss would begin with
+    answer = run_worker(request_for(small))
+    assert held[-1] == 1
+    assert answer.peak_rss_bytes is not None
+    assert answer.base_rss_bytes is not None
+    assert 10e6 < answer.base_rss_bytes < answer.peak_rss_bytes < 300e6
+
+
+@pytest.fixture
+def broken_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts an ``ai_edge_litert`` of the given text before the real one, for child processes only."""
+
+    def put(text: str) -> None:
+        package = tmp_path / "broken" / "ai_edge_litert"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "interpreter.py").write_text(text)
+        monkeypatch.syspath_prepend(package.parent)
+
+    return put
+
+
+def test_a_crash_in_native_code_is_one_sentence(small: Path, broken_interpreter: Callable[[str], None]) -> None:
+    broken_interpreter("import os\nos.abort()\n")
+    with pytest.raises(EdgecnnError, match=r"litert with small\.tflite: the measuring process was ended by SIGABRT"):
+        run_worker(request_for(small))
+
+
+def test_a_mistake_in_the_worker_gives_its_last_words(small: Path, broken_interpreter: Callable[[str], None]) -> None:
+    broken_interpreter("raise ArithmeticError('the moon is full')\n")
+    with pytest.raises(EdgecnnError, match=r"ended with code 1 and no answer.*the moon is full"):
+        run_worker(request_for(small))
+
+
+def test_what_the_runtime_refuses_names_runtime_and_file(small: Path) -> None:
+    small.write_bytes(small.read_bytes()[:600])
+    with pytest.raises(EdgecnnError, match=r"litert-ref with small\.tflite: .*not a whole TensorFlow Lite file"):
+        run_worker(request_for(small, runtime="litert-ref"))
+
+
+@pytest.mark.slow
+def test_one_failed_measurement_does_not_take_the_others_along(small: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model at all")
+    session = load_session("litert", small)
+    contract = Contract(
+        name="small", labels=LABELS, preprocess=ImagePreprocess(), input=session.input, output=session.output
+    )
+    files = (Artefact(small, "tflite", None, None), Artefact(broken, "onnx", contract, None))
+    target, failures = Target("small", None, files), list[str]()
+    results = bench(target, ["litert", "onnxruntime"], section=None, runs=5, warmup=0, failed=failures.append)
+    assert [entry.runtime for entry in results.entries] == ["litert"]
+    assert len(failures) == 1
+    assert failures[0].startswith("onnxruntime with broken.onnx: ")
+    assert any(note.startswith("Not measured: onnxruntime with broken.onnx") for note in results.notes)
+    with pytest.raises(EdgecnnError, match=r"onnxruntime with broken\.onnx"):
+        bench(target, ["litert", "onnxruntime"], section=None, runs=5, warmup=0)
+
+
+def test_ctrl_c_leaves_no_process_behind(small: Path) -> None:
+    def interrupted(count: int) -> None:
+        raise KeyboardInterrupt(count)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_worker(request_for(small, runs=3_000_000), interrupted)
+    with pytest.raises(ChildProcessError):    # every child has ended and was waited for
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_modules_beside_the_user_are_not_the_workers(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != ""])
+    (tmp_path / "pydantic.py").write_text("raise SystemExit('a file of the user')\n")
+    assert len(run_worker(request_for(small)).latencies_ms) == 10
+
+
+PI = "processor\t: 0\nCPU part\t: 0xd0b\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 5 Model B Rev 1.0\n"
+INTEL = "processor\t: 0\nmodel\t\t: 158\nmodel name\t: Intel(R) Core(TM) i7-8700   CPU @ 3.20GHz\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [(PI, "Raspberry Pi 5 Model B Rev 1.0"), (INTEL, "Intel(R) Core(TM) i7-8700 CPU @ 3.20GHz")],
+)
+def test_the_processor_is_called_what_people_call_it(tmp_path: Path, text: str, name: str) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    assert cpu_name(tmp_path) == name
+
+
+def test_a_board_without_cpuinfo_is_named_by_its_device_tree(tmp_path: Path) -> None:
+    (tmp_path / "device-tree").mkdir()
+    (tmp_path / "device-tree/model").write_bytes(b"NVIDIA Jetson Nano Developer Kit\0")
+    assert cpu_name(tmp_path) == "NVIDIA Jetson Nano Developer Kit"
+
+
+def test_the_machine_as_it_is() -> None:
+    record = describe(Condition(0.5, 40.0), Condition(0.75, None))
+    assert (record.load_before, record.load_after) == (0.5, 0.75)
+    assert (record.temperature_before_c, record.temperature_after_c) == (40.0, None)
+    assert 1 <= record.cores <= (os.cpu_count() or 1)
+    assert "numpy" in record.packages
+    assert record.cpu
+    assert record.system

@@ -1,0 +1,140 @@
+"""Classes from a session, figures from classes, and the data that they are measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecnn.artefacts import Artefact
+from edgecnn.contract import Contract, TensorContract
+from edgecnn.errors import EdgecnnError
+from edgecnn.evaluate import classify, default_section, evaluate_predictions, load_test_data
+from edgecnn.predict import check_samples, input_contract
+from edgecnn.preprocess import ImagePreprocess
+from edgecnn.recipe import DataSection
+from edgecnn.runtimes import Session, load_session
+from tests.tflite_builder import pack, small_model
+
+LABELS = ("cat", "dog", "emu")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    path = tmp_path_factory.mktemp("model") / "small.tflite"
+    path.write_bytes(pack(small_model()))
+    return load_session("litert", path)
+
+
+def contract_for(session: Session, labels: tuple[str, ...] = LABELS, data_set: str | None = None) -> Contract:
+    return Contract(
+        name="small",
+        labels=labels,
+        preprocess=ImagePreprocess(scale=1 / 255),
+        input=session.input,
+        output=session.output,
+        data_set=data_set,
+    )
+
+
+def test_classify_is_encode_run_argmax_for_each_sample(session: Session) -> None:
+    raw = np.random.default_rng(5).integers(0, 256, (600, 6, 6, 2), np.uint8)
+    counted: list[int] = []
+    classes = classify(session, contract_for(session), raw, counted.append)
+    # with scale 1/255 and zero point -128 the int8 input is the pixel minus 128
+    expected = [session.run((sample[None].astype(int) - 128).astype(np.int8)).argmax() for sample in raw]
+    np.testing.assert_array_equal(classes, expected)
+    assert len(set(classes)) > 1
+    assert sum(counted) == 600
+    assert classes.dtype == np.int64
+
+
+def test_classify_refuses_other_samples_and_other_classes(session: Session) -> None:
+    with pytest.raises(EdgecnnError, match="takes 6x6x2 samples, the data has 28x28x1"):
+        classify(session, contract_for(session), np.zeros((4, 28, 28, 1), np.uint8))
+    with pytest.raises(EdgecnnError, match=r"has 3 outputs \(1x3\), the data has 2 classes"):
+        classify(session, contract_for(session, LABELS[:2]), np.zeros((4, 6, 6, 2), np.uint8))
+
+
+@pytest.mark.parametrize("sample", [(8, 8), (8, 8, 1), (1, 8, 8)])
+@pytest.mark.parametrize("model", [(1, 8, 8), (1, 8, 8, 1)])
+def test_a_channel_of_one_may_be_there_or_not(sample: tuple[int, ...], model: tuple[int, ...]) -> None:
+    check_samples("m", TensorContract(name="x", shape=model, dtype="float32"), sample)
+
+
+def test_an_integer_input_without_scale_takes_that_of_the_contract(session: Session) -> None:
+    contract = contract_for(session)
+
+    class Bare:
+        input = session.input.model_copy(update={"scale": None, "zero_point": None})
+        output = session.output
+        version = "none"
+
+        def run(self, sample: np.ndarray) -> np.ndarray:
+            return session.run(sample)
+
+    assert input_contract(Bare(), contract) == session.input
+    floating = contract.model_copy(update={"input": TensorContract(name="x", shape=(1, 6, 6, 2), dtype="float32")})
+    with pytest.raises(EdgecnnError, match="int8 without scale and zero point"):
+        input_contract(Bare(), floating)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=100))
+def test_the_figures_agree_with_each_other(samples: list[tuple[int, int]]) -> None:
+    truth, predicted = (np.array(column) for column in zip(*samples, strict=True))
+    found = evaluate_predictions(truth, predicted, LABELS)
+    assert found.samples == len(samples) == np.sum(found.confusion_matrix)
+    assert found.correct == (truth == predicted).sum() == np.trace(found.confusion_matrix)
+    assert found.accuracy == found.correct / found.samples
+    assert found.accuracy_low <= found.accuracy <= found.accuracy_high
+    assert [one.label for one in found.per_class] == list(LABELS)
+    assert sum(one.support for one in found.per_class) == found.samples
+
+
+def test_no_samples_no_figures() -> None:
+    with pytest.raises(EdgecnnError, match="no samples to evaluate on"):
+        evaluate_predictions(np.array([], int), np.array([], int), LABELS)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    for split, count in (("train", 3), ("test", 8)):
+        for label in LABELS:
+            folder = tmp_path / "photos" / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (20, 16), (number * 20, 100, 200)).save(folder / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def test_images_of_a_folder_come_in_the_size_of_the_model(photos: Path) -> None:
+    section = DataSection(set="image_folder", path=str(photos))
+    colour = TensorContract(name="x", shape=(1, 12, 10, 3), dtype="float32")
+    grey = TensorContract(name="x", shape=(1, 9, 9, 1), dtype="float32")
+    assert load_test_data(section, colour).samples.x.shape == (24, 12, 10, 3)
+    assert load_test_data(section, grey).samples.x.shape == (24, 9, 9, 1)
+    asked = section.model_copy(update={"size": (5, 5)})
+    with pytest.raises(EdgecnnError, match="takes 12x10x3 samples, the data has 5x5x3"):
+        load_test_data(asked, colour)
+
+
+def test_a_limit_is_stratified_and_the_same_each_time(photos: Path) -> None:
+    section = DataSection(set="image_folder", path=str(photos))
+    end = TensorContract(name="x", shape=(1, 12, 10, 3), dtype="float32")
+    once, again = load_test_data(section, end, 9), load_test_data(section, end, 9)
+    assert np.bincount(once.samples.y).tolist() == [3, 3, 3]
+    np.testing.assert_array_equal(once.samples.x, again.samples.x)
+    assert once.record.samples == 9
+    assert once.record.labels == list(LABELS)
+    assert once.record.sha256
+
+
+@pytest.mark.parametrize(("data_set", "expected"), [("digits", "digits"), (None, None), ("image_folder", None)])
+def test_the_data_that_a_contract_names(session: Session, data_set: str | None, expected: str | None) -> None:
+    section = default_section(Artefact(Path("m.tflite"), "tflite", contract_for(session, data_set=data_set), None))
+    assert (section.set if section else None) == expected
