@@ -179,10 +179,11 @@ def summarize_keras(model: Any) -> Summary:
     Raises:
         EdgecnnError: It is a subclass with a ``call`` of its own, or its input is not known yet.
     """
+    uses = list(calls(model))    # first, because a model that it refuses may have no inputs either
     layers: list[Layer] = []
-    activations: list[TensorSummary] = [_of_keras(tensor) for tensor in model.inputs or ()]
+    activations = [_of_keras(tensor) for tensor in model.inputs]
     seen: set[int] = set()
-    for index, call in enumerate(calls(model)):
+    for index, call in enumerate(uses):
         own = {id(variable): variable for variable in call.layer.weights if id(variable) not in seen}
         seen |= own.keys()
         layers.append(

@@ -128,11 +128,7 @@ def resolver_calls(graph: Graph) -> dict[str, str]:
     Raises:
         EdgecnnError: TFLite Micro has no such operator; the message names the node.
     """
-    calls: dict[str, str] = {}
-    for node in graph.nodes:
-        if node.op not in calls:
-            calls[node.op] = _call(graph, node)
-    return calls
+    return {node.op: _call(graph, node) for node in graph.nodes}
 
 
 def _call(graph: Graph, node: Node) -> str:

@@ -84,6 +84,11 @@ def _advice(wrong: list[Check]) -> RenderableType:
     for check in wrong:
         lines.append(f"  {check.name}: {check.purpose}")
         lines += textwrap.wrap(
-            check.get, 79, initial_indent=" " * 6, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
+            check.get,
+            79,
+            initial_indent=" " * 6,
+            subsequent_indent=" " * 6,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
     return Text("\n".join(lines), no_wrap=True, overflow="ignore")

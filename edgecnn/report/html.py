@@ -165,7 +165,7 @@ def _moment(created: str) -> str:
     """``2026-01-31 12:00 UTC``; what is no ISO 8601 as it stands."""
     try:
         moment = datetime.fromisoformat(created.replace("Z", "+00:00"))
-        return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if moment.tzinfo else created
+        return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M\u00a0UTC") if moment.tzinfo else created
     except (ValueError, OverflowError):
         return created
 

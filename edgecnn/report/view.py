@@ -9,8 +9,8 @@ from pathlib import PurePath
 from edgecnn.formats import count, milliseconds, percent, size
 from edgecnn.results import ClassRecord, DeviceRecord, Entry, HistoryRecord, Results
 
-# Values that Keras logs beside the metrics and that are no learning curve.
-_NOT_METRICS = frozenset({"lr", "learning_rate"})
+# Values that are logged beside the metrics and that are no learning curve.
+_NOT_METRICS = frozenset({"lr", "learning_rate", "seconds"})
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,6 @@ def elements(tensor: TensorContract) -> int:
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's exception says, short enough for the end of a sentence."""
-    text = " ".join(str(error).split())
+    """What a library's exception says, short enough for the end of a sentence; without its full stop."""
+    text = " ".join(str(error).split()).rstrip(".")
     return text if len(text) <= 200 else text[:197] + "..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def load(path: Path, threads: int, variant: str) -> KerasSession:
     del variant
     start(threads)
     check_model_file(path, ".keras")
+    if not zipfile.is_zipfile(path):
+        raise EdgecnnError(f"{path}: not a whole .keras file. Copy it again, or save it with model.save('x.keras').")
     keras = import_keras()
     try:
         with quiet_native():

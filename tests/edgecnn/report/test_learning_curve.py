@@ -64,8 +64,8 @@ def test_nothing_to_draw(values: dict[str, list[float]], tmp_path: Path) -> None
 
 
 def test_order_of_curves() -> None:
-    values = {name: [1.0] for name in ("top_k", "learning_rate", "accuracy", "val_accuracy", "val_loss", "loss")}
-    found = curves(HistoryRecord(epochs=[1], values=values))
+    names = ("top_k", "learning_rate", "seconds", "accuracy", "val_accuracy", "val_loss", "loss")
+    found = curves(HistoryRecord(epochs=[1], values={name: [1.0] for name in names}))
     assert [(curve.metric, bool(curve.validation)) for curve in found] == [
         ("loss", True), ("accuracy", True), ("top_k", False),
     ]    # fmt: skip
