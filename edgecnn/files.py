@@ -13,7 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgecnn.errors import EdgecnnError
+from edgecnn.errors import EdgecnnError, UsageError
+
+
+def require_file(path: Path) -> None:
+    """Refuse a path that names no file, before anything is tried on it.
+
+    Raises:
+        UsageError: There is nothing there, or a folder.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a file.")
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file.")
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -18,7 +18,7 @@ from edgecnn.files import write_bytes, write_text
 from edgecnn.results import Results
 from edgecnn.runs import CONTRACT, FLOAT_TFLITE, INT8_ONNX, INT8_TFLITE, KERAS, ONNX, Run
 from edgecnn.runtimes import installed
-from edgecnn.train import Watcher
+from edgecnn.training.train import Watcher
 
 C_ARRAY = "c_array"
 """Folder of a run that holds the C array."""
@@ -49,7 +49,7 @@ class Display(Protocol):
 def train_stage(run: Run, display: Display, resume: bool = False) -> None:
     """Train, then evaluate the float model on the whole test split."""
     from edgecnn.evaluate import evaluate_predictions
-    from edgecnn.train import predict_classes, train
+    from edgecnn.training.train import predict_classes, train
 
     info = run.info
     recipe = info.recipe
@@ -78,7 +78,7 @@ def quantize_stage(run: Run, display: Display) -> dict[str, Any]:
         EdgecnnError: The model cannot be made int8 throughout. A drop above the budget is no error here.
     """
     from edgecnn.quantize import calibration_samples, compare, convert, load_keras_model, with_contract
-    from edgecnn.train import training_splits
+    from edgecnn.training.train import training_splits
 
     info = run.info
     recipe = info.recipe
@@ -146,7 +146,7 @@ def onnx_stage(run: Run, display: Display, int8: bool, out: Path | None = None) 
         Path and figures of the check.
     """
     from edgecnn.artefacts import resolve
-    from edgecnn.onnx_export import finish, float_onnx, onnx_contract, onnx_from_tflite, write_checked
+    from edgecnn.export.onnx_export import finish, float_onnx, onnx_contract, onnx_from_tflite, write_checked
     from edgecnn.quantize import load_keras_model
 
     info = run.info
@@ -191,7 +191,7 @@ def c_array_stage(run: Run, name: str | None, out: Path | None) -> dict[str, Any
 
 def c_array_figures(source: Path, name: str, out: Path) -> dict[str, Any]:
     """Write the C array of any ``.tflite`` and say what was written."""
-    from edgecnn.c_array import write_c_array
+    from edgecnn.export.c_array import write_c_array
 
     written = write_c_array(source, out, name)
     return {
@@ -229,7 +229,7 @@ def run_pipeline(run: Run, display: Display, measuring: Measuring, resume: bool 
         EdgecnnError: A stage failed; what was made before it stays in the run.
     """
     from edgecnn.artefacts import resolve
-    from edgecnn.bench import bench
+    from edgecnn.bench.harness import bench
     from edgecnn.report import write_outputs
 
     train_stage(run, display, resume)

@@ -13,8 +13,7 @@ from edgecnn.contract import TensorContract
 from edgecnn.data import dataset_module, open_dataset, section_from_text
 from edgecnn.errors import UsageError
 from edgecnn.evaluate import default_section, load_test_data
-from edgecnn.files import write_bytes, write_text
-from edgecnn.onnx_export import (
+from edgecnn.export.onnx_export import (
     INT8_AGREEMENT,
     RANDOM_AGREEMENT,
     finish,
@@ -24,6 +23,7 @@ from edgecnn.onnx_export import (
     onnx_from_tflite,
     write_checked,
 )
+from edgecnn.files import write_bytes, write_text
 from edgecnn.pipeline import CHECKED_SAMPLES, Display, comparison_figures
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.quantize import calibration_samples, compare, convert, load_keras_model, tensor_contracts, with_contract

@@ -17,6 +17,7 @@ from edgecnn.data.base import Samples
 from edgecnn.data.split import stratified_subset
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.evaluate import classify, evaluate_predictions
+from edgecnn.files import require_file
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.preprocess import Preprocess
 from edgecnn.runtimes import load_session
@@ -47,11 +48,11 @@ def load_keras_model(path: Path) -> Any:
     """A ``.keras`` file as a ``keras.Model``.
 
     Raises:
-        EdgecnnError: The file is missing, damaged, or needs layers that are not known here.
+        UsageError: There is no such file.
+        EdgecnnError: It is damaged, or needs layers that are not known here.
     """
     keras = import_keras("quantization")
-    if not path.is_file():
-        raise EdgecnnError(f"{path}: no such file.")
+    require_file(path)
     try:
         with quiet_native():
             return keras.saving.load_model(path, compile=False)

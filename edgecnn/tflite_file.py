@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgecnn.contract import METADATA_NAME, Contract, parse_contract
 from edgecnn.errors import EdgecnnError
-from edgecnn.files import readable_os_errors
+from edgecnn.files import readable_os_errors, require_file
 from firmware_export.errors import ModelError
 from firmware_export.graph import FLOAT_DTYPES, Graph, short_name
 from firmware_export.schema import FILE_IDENTIFIER
@@ -17,8 +17,10 @@ def read_graph(path: Path) -> Graph:
     """Read a model file.
 
     Raises:
-        EdgecnnError: It does not exist, cannot be read, or is no model that is understood; the message has the path.
+        UsageError: There is no such file.
+        EdgecnnError: It cannot be read, or is no model that is understood; the message has the path.
     """
+    require_file(path)
     with readable_os_errors(path, "read"), path.open("rb") as stream:
         # A file that is no model is refused by its first bytes, however large it is.
         data = stream.read(8)

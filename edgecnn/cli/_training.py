@@ -22,7 +22,7 @@ def training_options(function: Function) -> Function:
         click.option("--epochs", type=click.IntRange(min=1), help="Short for --set train.epochs=N."),
         click.option("--limit", type=click.IntRange(min=1), help="Train on N samples: short for --set data.limit=N."),
         click.option("--out", type=click.Path(path_type=Path), help="The run's folder. Default: runs/<model>/<time>."),
-        click.option("--resume", is_flag=True, help="Go on with the run in --out, or the latest, after its last epoch."),
+        click.option("--resume", is_flag=True, help="Go on with the run in --out, or the latest one."),
     ]
     for option in reversed(options):
         function = option(function)

@@ -54,7 +54,7 @@ def command(
       edgecnn bench person_detect.tflite            latency alone
     """
     from edgecnn.artefacts import parse_preprocess, resolve
-    from edgecnn.bench import bench
+    from edgecnn.bench.harness import bench
     from edgecnn.data import section_from_text
     from edgecnn.report import terminal_table, write_outputs
 

@@ -108,4 +108,5 @@ def judge(figures: dict[str, Any], output: Output) -> None:
         output.warn(f"int8 loses {drop * 100:.2f} points of accuracy.")
     wanted = figures.get("wanted_accuracy")
     if wanted is not None and figures["accuracy"] < wanted:
-        output.warn(f"int8 reaches {percent(figures['accuracy'])}; the recipe asks for {percent(wanted)} (budget.accuracy).")
+        reached = percent(figures["accuracy"])
+        output.warn(f"int8 reaches {reached}; the recipe asks for {percent(wanted)} (budget.accuracy).")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgecnn.cli._common import Output, common_options, split_names
-from edgecnn.cli._training import open_run, kept_if_resumable, training_options
+from edgecnn.cli._training import kept_if_resumable, open_run, training_options
 
 
 @click.command()

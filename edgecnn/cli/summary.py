@@ -52,8 +52,6 @@ def _find(reference: str) -> Path:
 
     path = Path(reference)
     if path.suffix.lower() in (".tflite", ".keras") and not path.is_dir():
-        if not path.exists():
-            raise UsageError(f"{reference}: no such file.")
         return path
     if path.is_file():
         raise UsageError(f"{reference}: not a model file that is known here. Supported: .tflite, .keras, or a run.")

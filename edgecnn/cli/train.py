@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecnn.cli._common import Output, common_options
-from edgecnn.cli._training import open_run, kept_if_resumable, training_options
+from edgecnn.cli._training import kept_if_resumable, open_run, training_options
 
 if TYPE_CHECKING:
     from edgecnn.runs import Run

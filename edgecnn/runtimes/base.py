@@ -11,6 +11,7 @@ import numpy as np
 
 from edgecnn.contract import TensorContract
 from edgecnn.errors import EdgecnnError
+from edgecnn.files import require_file
 
 ElementType = Literal["float32", "int8", "uint8", "int16", "int32"]
 
@@ -92,11 +93,10 @@ def check_model_file(path: Path, suffix: str) -> None:
     """Refuse what cannot be a model file before a runtime's native code sees it.
 
     Raises:
-        EdgecnnError: The file is missing, a folder, empty, or of another kind.
+        UsageError: There is no such file.
+        EdgecnnError: The file is empty, or of another kind.
     """
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise EdgecnnError(f"{path}: {what}. A {suffix} file is expected.")
+    require_file(path)
     if path.suffix.lower() != suffix:
         raise EdgecnnError(f"{path}: this runtime takes {suffix} files, not {path.suffix or 'files without a suffix'}.")
     if path.stat().st_size == 0:

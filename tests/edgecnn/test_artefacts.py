@@ -149,7 +149,7 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no model")
     with pytest.raises(UsageError, match=r"Supported: \.tflite, \.onnx, \.keras"):
         resolve(str(tmp_path / "notes.txt"))
-    with pytest.raises(EdgecnnError, match="does not exist"):
+    with pytest.raises(EdgecnnError, match="no such file"):
         resolve(str(tmp_path / "nothing.tflite"))
 
 

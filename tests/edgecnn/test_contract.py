@@ -40,7 +40,10 @@ def test_it_survives_its_own_json() -> None:
     assert '"ü"' in CONTRACT.to_json()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", CONTRACT.to_json().replace('"schema_version": 1', '"schema_version": 9')])
+OTHER_VERSION = CONTRACT.to_json().replace('"schema_version": 1', '"schema_version": 9')
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", OTHER_VERSION])
 def test_a_damaged_one_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(EdgecnnError, match="here: the contract cannot be read"):
         parse_contract(text, "here")

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgecnn.artefacts import Artefact, Target, ends_of, in_data_order
-from edgecnn.bench_plan import Row, plan_rows, with_onnx
-from edgecnn.bench_worker import Answer, Request
-from edgecnn.device import Condition, condition, describe, usable_cores
+from edgecnn.bench.child import Answer, Request
+from edgecnn.bench.device import Condition, condition, describe, usable_cores
+from edgecnn.bench.parent import run_worker
+from edgecnn.bench.plan import Row, plan_rows, with_onnx
 from edgecnn.errors import EdgecnnError
 from edgecnn.evaluate import TestData, default_section, evaluate_predictions, load_test_data
 from edgecnn.files import sha256_file
@@ -22,7 +23,6 @@ from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
 from edgecnn.results import Entry, HistoryRecord, ModelRecord, Results
 from edgecnn.tflite_file import read_graph
-from edgecnn.worker import run_worker
 
 BUSY = 0.5
 """Load average per core above which a note says that the machine was busy."""

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.c_array import KEYWORDS, LONGEST_NAME, check_name, write_c_array
 from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.tflm_arena import STEP, measure_arena
-from edgecnn.tflm_ops import BUILTIN_CALLS, CUSTOM_CALLS, resolver_calls
+from edgecnn.export.c_array import KEYWORDS, LONGEST_NAME, check_name, write_c_array
+from edgecnn.export.tflm_arena import STEP, measure_arena
+from edgecnn.export.tflm_ops import BUILTIN_CALLS, CUSTOM_CALLS, resolver_calls
 from firmware_export.schema import BUILTIN_OPERATORS
 from firmware_export.tflite import read_model
 from tests.tflite_builder import pack, small_model

@@ -64,7 +64,7 @@ def with_onnx(
 
 
 def _as_onnx(artefact: Artefact, folder: Path) -> Artefact:
-    from edgecnn.onnx_export import finish, onnx_contract, onnx_from_tflite
+    from edgecnn.export.onnx_export import finish, onnx_contract, onnx_from_tflite
 
     proto = onnx_from_tflite(artefact.path)
     contract = onnx_contract(proto, artefact.contract) if artefact.contract is not None else None

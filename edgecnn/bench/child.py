@@ -1,7 +1,7 @@
 """The measuring process: one artefact on one runtime in a fresh interpreter that imports nothing else.
 
 ``main`` reads a ``Request`` as JSON from standard input and writes lines of JSON to standard output: ``{"done": n}``
-while it works, then one ``{"answer": …}`` or ``{"error": "…"}``. ``edgecnn.worker`` is the other side.
+while it works, then one ``{"answer": …}`` or ``{"error": "…"}``. ``edgecnn.bench.parent`` is the other side.
 """
 
 from __future__ import annotations

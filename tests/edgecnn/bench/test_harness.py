@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from edgecnn.artefacts import Artefact, Target, resolve
-from edgecnn.bench import bench
-from edgecnn.bench_plan import tflite_precision
-from edgecnn.bench_worker import Request, latency_inputs
+from edgecnn.bench.child import Request, latency_inputs
+from edgecnn.bench.device import Condition, cpu_name, describe
+from edgecnn.bench.harness import bench
+from edgecnn.bench.parent import run_worker
+from edgecnn.bench.plan import tflite_precision
 from edgecnn.contract import METADATA_NAME, Contract
-from edgecnn.device import Condition, cpu_name, describe
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import sha256_file
 from edgecnn.preprocess import ImagePreprocess
@@ -24,7 +25,6 @@ from edgecnn.recipe import DataSection
 from edgecnn.results import read_results, write_results
 from edgecnn.runtimes import load_session
 from edgecnn.tflite_metadata import embed
-from edgecnn.worker import run_worker
 from tests.tflite_builder import pack, small_model
 
 LABELS = ("cat", "dog", "emu")

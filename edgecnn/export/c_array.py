@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecnn.errors import UsageError
+from edgecnn.export.tflm_arena import Arena, measure_arena
+from edgecnn.export.tflm_ops import resolver_calls
 from edgecnn.files import readable_os_errors, sha256_bytes, whole_file
 from edgecnn.tflite_file import read_graph
-from edgecnn.tflm_arena import Arena, measure_arena
-from edgecnn.tflm_ops import resolver_calls
 from firmware_export.graph import Graph, Tensor, printable, short_name
 
 ALIGNMENT = 16

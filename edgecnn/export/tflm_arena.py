@@ -1,7 +1,7 @@
 """How large TFLite Micro's tensor arena must be for a model: measured with the interpreter of the tflite-micro wheel.
 
-The measurement runs in a process of its own (``python -m edgecnn.tflm_arena MODEL``), because native code that meets
-something unexpected ends the process it runs in.
+The measurement runs in a process of its own (``python -m edgecnn.export.tflm_arena MODEL``), because native code that
+meets something unexpected ends the process it runs in.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def measure_arena(model: Path) -> Arena:
     """Find the smallest arena; never raises for what TFLite Micro cannot do, the note says it instead."""
     if importlib.util.find_spec("tflite_micro") is None:
         return Arena(None, "not measured: the package tflite-micro is not installed (pip install 'edgecnn[mcu]')")
-    command = [sys.executable, "-m", "edgecnn.tflm_arena", str(model.resolve())]
+    command = [sys.executable, "-m", "edgecnn.export.tflm_arena", str(model.resolve())]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

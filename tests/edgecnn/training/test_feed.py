@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecnn.data.base import Samples
-from edgecnn.feed import augment_images, evaluation_batches, targets, training_batches
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import AugmentSection
+from edgecnn.training.feed import augment_images, evaluation_batches, targets, training_batches
 
 PLAIN = ImagePreprocess(scale=1.0)
 

@@ -19,17 +19,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgecnn import checkpoint, feed
-from edgecnn.checkpoint import Progress
 from edgecnn.data import DataSet, Samples, open_dataset
 from edgecnn.data.split import stratified_split, stratified_subset
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import whole_file, write_text
-from edgecnn.keras_objects import make_loss, make_optimizer, takes_class_indices
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.recipe import Recipe
 from edgecnn.results import HistoryRecord
 from edgecnn.runs import CHECKPOINT, KERAS, Run
+from edgecnn.training import checkpoint, feed
+from edgecnn.training.checkpoint import Progress
+from edgecnn.training.keras_objects import make_loss, make_optimizer, takes_class_indices
 from edgecnn.zoo import build_model
 
 HISTORY_CSV = "history.csv"

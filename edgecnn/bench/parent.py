@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from typing import IO
 
-from edgecnn.bench_worker import Answer, Request
+from edgecnn.bench.child import Answer, Request
 from edgecnn.errors import EdgecnnError
 
 
@@ -26,7 +26,7 @@ def run_worker(request: Request, done: Callable[[int], None] | None = None) -> A
     """
     # The child searches modules where this process does, not in the working folder: a user's own random.py or keras.py
     # there must not come into it.
-    start = f"import sys; sys.path[:] = {sys.path!r}; from edgecnn.bench_worker import main; main()"
+    start = f"import sys; sys.path[:] = {sys.path!r}; from edgecnn.bench.child import main; main()"
     with tempfile.TemporaryFile() as held:
         process = subprocess.Popen(
             [sys.executable, "-c", start],

@@ -1,0 +1,1 @@
+"""Ways out of a trained model: ONNX, and the C array for TFLite Micro."""

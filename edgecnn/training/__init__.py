@@ -1,0 +1,1 @@
+"""Training: the loop, the batches, the state after an epoch, Keras objects by name."""
