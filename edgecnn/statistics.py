@@ -31,7 +31,8 @@ def wilson(correct: int, total: int) -> Interval:
     share, z2 = correct / total, Z95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+    # At 0 and at 1 the bound is the share itself, which rounding would miss by an ulp.
+    return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
 
 
 def paired_drop(before: np.ndarray, after: np.ndarray) -> Interval:

@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import Cli, child_environment
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A slow or busy machine is no reason for a test to fail.
+settings.register_profile("edgecnn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("edgecnn")
 
 
 @pytest.fixture(scope="session")

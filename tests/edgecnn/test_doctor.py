@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from edgecnn import doctor
-from tests.conftest import ROOT, Cli
+from tests.support import Cli
+
+ROOT = Path(__file__).resolve().parents[2]
 
 BASE = (
     "annotated_types",

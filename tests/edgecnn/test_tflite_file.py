@@ -43,9 +43,9 @@ def test_damaged_contract_is_named_with_the_file(tmp_path: Path) -> None:
 
 
 def test_missing_foreign_and_damaged_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(EdgecnnError, match=r"cannot read .*none\.tflite: It does not exist"):
+    with pytest.raises(EdgecnnError, match=r"none\.tflite: no such file"):
         read_graph(tmp_path / "none.tflite")
-    with pytest.raises(EdgecnnError, match="It is a folder, not a file"):
+    with pytest.raises(EdgecnnError, match="is a folder, not a file"):
         read_graph(tmp_path)
     foreign = tmp_path / "photo.tflite"
     foreign.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
