@@ -73,6 +73,8 @@ def test_command_explains_itself(name: str) -> None:
     command = command_of(name)
     text = command.help or ""
     assert re.search(rf"\x08\n *Examples?:\n( .*\n)*? *edgecnn {name}\b", text), f"no example block in:\n{text}"
+    # click indents by two and folds at 78, which would break a command in two.
+    assert all(len(line.strip()) <= 74 for line in text.splitlines() if line.strip().startswith("edgecnn "))
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts[0]} has no help"

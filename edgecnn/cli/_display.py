@@ -49,7 +49,7 @@ class TrainingDisplay:
 
     def __init__(self, output: Output, progress: Progress) -> None:
         self._output, self._progress = output, progress
-        self._task = progress.add_task("epoch", total=None, note="")
+        self._task = progress.add_task("starting TensorFlow", total=None, note="")
 
     def batch(self, epoch: int, step: int, steps: int, logs: dict[str, float]) -> None:
         """Move the bar of the running epoch."""

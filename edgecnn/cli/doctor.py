@@ -30,7 +30,7 @@ def command(output: Output, deep: bool) -> None:
     \b
     Example:
       edgecnn doctor
-      edgecnn doctor --deep            finds packages that are there but do not import
+      edgecnn doctor --deep       finds packages that do not import
     """
     from edgecnn import doctor
 

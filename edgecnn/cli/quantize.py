@@ -35,7 +35,7 @@ def command(
     \b
     Example:
       edgecnn quantize fashion_mnist_cnn
-      edgecnn quantize my_model.keras --data photos.zip --preprocess scale=1/255
+      edgecnn quantize my.keras --data photos.zip --preprocess scale=1/255
     """
     from edgecnn.cli._display import TerminalDisplay
     from edgecnn.errors import UsageError

@@ -32,8 +32,8 @@ def command(
     \b
     Example:
       edgecnn train digits_tiny
-      edgecnn train fashion_mnist_cnn --epochs 5 --set train.optimizer.name=rmsprop
-      edgecnn train digits_tiny --resume         after Ctrl-C, a crash or a power cut
+      edgecnn train fashion_mnist_cnn --epochs 5 --set train.batch=64
+      edgecnn train digits_tiny --resume      after Ctrl-C or a crash
     """
     from edgecnn.cli._display import TerminalDisplay
     from edgecnn.pipeline import train_stage
