@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from pydantic import ValidationError
-
 from edgecnn.contract import Contract, TensorContract, parse_contract
-from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.predict import check_classes
-from edgecnn.preprocess import ImagePreprocess, Preprocess
+from edgecnn.errors import EdgecnnError, MissingDependencyError, UsageError
+from edgecnn.files import is_there
 from edgecnn.runs import CONTRACT, FLOAT_TFLITE, INFO, INT8_ONNX, INT8_TFLITE, KERAS, ONNX, Run, find_run
 from edgecnn.runtimes import RUNTIMES, load_session
 from edgecnn.runtimes.base import check_model_file
@@ -26,20 +21,9 @@ KINDS: dict[str, Kind] = {".tflite": "tflite", ".onnx": "onnx", ".keras": "keras
 IN_A_RUN = (KERAS, FLOAT_TFLITE, INT8_TFLITE, ONNX, INT8_ONNX)
 """Model files of a run, in the order in which they are made and shown."""
 
-CONVENTIONS: tuple[tuple[float, float, ImagePreprocess, str], ...] = (
-    # lowest and highest value that the quantized input can hold, what was done to a pixel, in words
-    (0.0, 255.0, ImagePreprocess(scale=1.0, offset=0.0), "raw pixels, 0 to 255"),
-    (0.0, 1.0, ImagePreprocess(scale=1 / 255, offset=0.0), "pixels divided by 255, 0 to 1"),
-    (-1.0, 1.0, ImagePreprocess(scale=1 / 127.5, offset=-1.0), "pixels scaled to -1 to 1"),
-    (-128.0, 127.0, ImagePreprocess(scale=1.0, offset=-128.0), "pixels minus 128, -128 to 127"),
-)
-"""The usual ways to feed pixels to a network, told apart by the range of its quantized input."""
-
-_TOLERANCE = 0.02    # of the range: calibration seldom meets both ends exactly
-
 
 @dataclass(frozen=True)
-class Artefact:
+class ModelFile:
     """A model file.
 
     Attributes:
@@ -72,7 +56,15 @@ class Target:
 
     name: str
     run: Run | None
-    artefacts: tuple[Artefact, ...]
+    artefacts: tuple[ModelFile, ...]
+
+
+def names_a_file(reference: str) -> bool:
+    """Whether a ``RUN|FILE`` argument means a file: there is one, or its suffix is that of a model file."""
+    path = Path(reference)
+    if is_there(path):
+        return path.is_file()
+    return path.suffix.lower() in KINDS
 
 
 def resolve(reference: str) -> Target:
@@ -85,7 +77,7 @@ def resolve(reference: str) -> Target:
         EdgecnnError: The run has no model file yet, or a file in it is damaged.
     """
     path = Path(reference)
-    if path.is_file() or path.suffix.lower() in KINDS:
+    if names_a_file(reference):
         return _resolve_file(path)
     run = find_run(reference)
     artefacts = tuple(_in_run(run, run.file(name)) for name in IN_A_RUN if run.file(name).is_file())
@@ -104,11 +96,16 @@ def _resolve_file(path: Path) -> Target:
     if (path.parent / INFO).is_file() and path.name in IN_A_RUN:
         run = Run(path.parent)
         return Target(run.info.model, run, (_in_run(run, path),))
-    return Target(path.stem, None, (Artefact(path, kind, _own_contract(path, kind), None),))
+    return Target(path.stem, None, (ModelFile(path, kind, _own_contract(path, kind), None),))
 
 
 def _own_contract(path: Path, kind: Kind) -> Contract | None:
-    """What a file says about itself; only Keras files have no place for a contract."""
+    """What a file says about itself; only Keras files have no place for a contract.
+
+    Raises:
+        MissingDependencyError: ONNX Runtime, which reads an ``.onnx``, is not installed.
+        EdgecnnError: The file is damaged.
+    """
     if kind == "tflite":
         return contract_of(path)
     if kind == "onnx":
@@ -118,17 +115,19 @@ def _own_contract(path: Path, kind: Kind) -> Contract | None:
     return None
 
 
-def _in_run(run: Run, path: Path) -> Artefact:
+def _in_run(run: Run, path: Path) -> ModelFile:
     kind = KINDS[path.suffix]
-    contract = contract_of(path) if kind == "tflite" else None
-    return Artefact(path, kind, contract or _from_run(run, path), run)
+    try:
+        contract = _own_contract(path, kind)
+    except MissingDependencyError:    # a run copied to a board without ONNX Runtime: the run tells as much
+        contract = None
+    return ModelFile(path, kind, contract or _from_run(run, path), run)
 
 
 def _from_run(run: Run, path: Path) -> Contract:
     """The contract of a file without one of its own: the run's recipe and labels, and float or int8 ends."""
     info = run.info
-    labels = info.data.get("labels")
-    if not labels:
+    if info.data is None:
         raise EdgecnnError(f"{run.path / INFO} does not say the labels. Train again: edgecnn train {info.model}")
     known = _int8_contract(run)
     if path.name == INT8_ONNX and known is not None:
@@ -140,7 +139,7 @@ def _from_run(run: Run, path: Path) -> Contract:
         ends = _float(known.input, "input"), _float(known.output, "output")
     return Contract(
         name=info.model,
-        labels=tuple(labels),
+        labels=tuple(info.data.labels),
         preprocess=info.recipe.preprocess,
         input=ends[0],
         output=ends[1],
@@ -159,154 +158,9 @@ def _float(end: TensorContract, name: str) -> TensorContract:
     return TensorContract(name=name, shape=end.shape, dtype="float32")
 
 
-def parse_preprocess(text: str) -> ImagePreprocess:
-    """What ``--preprocess`` takes: ``scale=1/255,offset=0``; a missing one of the two is 1 and 0.
-
-    Raises:
-        UsageError: It is something else, or a number is none.
-    """
-    values = {"scale": 1.0, "offset": 0.0}
-    for part in text.split(","):
-        key, equals, number = part.partition("=")
-        match = re.fullmatch(r"\s*([-+.\deE]+)\s*(?:/\s*([-+.\deE]+))?\s*", number)
-        try:
-            if not equals or key.strip() not in values or match is None:
-                raise ValueError
-            values[key.strip()] = float(match[1]) / float(match[2] or 1)
-        except (ValueError, ZeroDivisionError) as error:
-            raise UsageError(
-                f"--preprocess {text}: cannot read {part.strip()!r}. Expected scale=NUMBER,offset=NUMBER "
-                "(value = pixel * scale + offset), for example scale=1/255,offset=0"
-            ) from error
-    try:
-        return ImagePreprocess(scale=values["scale"], offset=values["offset"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--preprocess {text}: {first['loc'][0]}: {first['msg'].lower()}.") from error
-
-
-def infer_preprocess(end: TensorContract) -> tuple[Preprocess, str] | None:
-    """What was done to pixels before a quantized input, where its range is that of a usual convention.
-
-    Args:
-        end: The network's input.
-
-    Returns:
-        The preprocessing and its description, or None where it cannot be told.
-    """
-    if end.scale is None or end.zero_point is None:
-        return None
-    limits = np.iinfo(end.dtype)
-    low, high = ((limit - end.zero_point) * end.scale for limit in (limits.min, limits.max))
-    for lowest, highest, preprocess, words in CONVENTIONS:
-        allowed = _TOLERANCE * (highest - lowest)
-        if abs(low - lowest) <= allowed and abs(high - highest) <= allowed:
-            return preprocess, words
-    return None
-
-
-def infer_contract(
-    path: Path, end_in: TensorContract, end_out: TensorContract, labels: tuple[str, ...]
-) -> tuple[Contract, str]:
-    """A contract for a file that has none: labels from the data, preprocessing from the range of its input.
-
-    Args:
-        path: The file, for its name and for messages.
-        end_in: Its input.
-        end_out: Its output.
-        labels: Of the data set that it is to be measured on.
-
-    Returns:
-        The contract, and a sentence on what was inferred.
-
-    Raises:
-        EdgecnnError: The preprocessing cannot be told from the file.
-    """
-    found = infer_preprocess(end_in)
-    if found is None:
-        if end_in.scale is None or end_in.zero_point is None:
-            why = f"its input is {end_in.dtype}"
-        else:
-            limits = np.iinfo(end_in.dtype)
-            low, high = ((limit - end_in.zero_point) * end_in.scale for limit in (limits.min, limits.max))
-            why = f"its input covers {low:.4g} to {high:.4g}, which is no usual range of pixels"
-        raise EdgecnnError(
-            f"{path}: nothing in the file tells how pixels become its input: {why}. Say it with "
-            "--preprocess scale=1/255,offset=0 (value = pixel * scale + offset)."
-        )
-    preprocess, words = found
-    contract = Contract(name=path.stem, labels=labels, preprocess=preprocess, input=end_in, output=end_out)
-    return contract, (
-        f"{path.name} has no preprocessing contract: from the range of its input, it takes {words}; "
-        "its classes are taken in the order of the data set's."
-    )
-
-
-def ends_of(artefact: Artefact) -> tuple[TensorContract, TensorContract]:
+def ends_of(artefact: ModelFile) -> tuple[TensorContract, TensorContract]:
     """Input and output of a model file: from its contract, or by loading it."""
     if artefact.contract is not None:
         return artefact.contract.input, artefact.contract.output
     session = load_session(artefact.runtime, artefact.path)
     return session.input, session.output
-
-
-def settle_contract(
-    artefact: Artefact, labels: tuple[str, ...], preprocess: ImagePreprocess | None = None
-) -> tuple[Contract, list[str]]:
-    """The contract that an artefact is measured by on a data set.
-
-    Args:
-        artefact: With or without a contract of its own.
-        labels: Of the data set.
-        preprocess: What the user said; it goes before everything else.
-
-    Returns:
-        The contract, and remarks that a reader of the figures needs.
-
-    Raises:
-        EdgecnnError: The data has another number of classes, or the preprocessing cannot be told.
-    """
-    path, remarks, contract = artefact.path, [], artefact.contract
-    if contract is None:
-        end_in, end_out = ends_of(artefact)
-        check_classes(str(path), end_out, len(labels))
-        if preprocess is None:
-            contract, remark = infer_contract(path, end_in, end_out, labels)
-            remarks.append(remark)
-        else:
-            contract = Contract(name=path.stem, labels=labels, preprocess=preprocess, input=end_in, output=end_out)
-    elif preprocess is not None:
-        contract = contract.model_copy(update={"preprocess": preprocess})
-    if preprocess is not None:
-        remarks.append(f"{path.name}: preprocessing as given: pixel * {preprocess.scale:.6g} + {preprocess.offset:g}.")
-    if len(contract.labels) != len(labels):
-        shown = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
-        trained_on = f" (it was trained on {contract.data_set})" if contract.data_set else ""
-        raise EdgecnnError(
-            f"{path}: the model knows {len(contract.labels)} classes, the data has {len(labels)} ({shown}). "
-            f"Choose the data set that it was trained on with --data{trained_on}."
-        )
-    if set(contract.labels) != set(labels):
-        ours, theirs = next(pair for pair in zip(contract.labels, labels, strict=True) if pair[0] != pair[1])
-        remarks.append(
-            f"{path.name}: the model's class names are not the data's (its {ours!r} is {theirs!r} there): "
-            "they are taken in the same order."
-        )
-    return contract, remarks
-
-
-def in_data_order(predicted: np.ndarray, contract: Contract, labels: tuple[str, ...]) -> np.ndarray:
-    """Classes of the model as classes of the data, where both have the same names in another order.
-
-    Args:
-        predicted: ``[N]`` indices into the contract's labels.
-        contract: Of the model.
-        labels: Of the data set.
-
-    Returns:
-        ``[N]`` indices into ``labels``.
-    """
-    if contract.labels == labels or set(contract.labels) != set(labels):
-        return predicted
-    order = np.array([labels.index(label) for label in contract.labels], dtype=np.int64)
-    return np.take(order, predicted)

@@ -32,12 +32,20 @@ class TensorContract(BaseModel):
     zero_point: int | None = None
 
     def quantize(self, real: np.ndarray) -> np.ndarray:
-        """Real values to this tensor's own type: round half to even as TFLite's converter and NumPy do, then clamp."""
+        """Real values to this tensor's own type: round half away from zero, then clamp.
+
+        That is what QUANTIZE does in TFLite Micro and in TFLite's reference kernels (``TfLiteRound`` in
+        ``reference_ops/quantize.h``), so what is measured here is what a device computes. XNNPACK rounds half to even.
+        Ties do occur: a pixel scaled to -1 to 1 lies half-way between two int8 steps of 2/255, up to the last bit of
+        float32.
+        """
         if self.scale is None or self.zero_point is None:
             return real.astype(self.dtype)
         limits = np.iinfo(self.dtype)
-        steps = np.rint(real.astype(np.float32) / np.float32(self.scale)) + self.zero_point
-        clamped: np.ndarray = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        steps = real.astype(np.float32) / np.float32(self.scale)
+        whole = np.trunc(steps)
+        rounded = whole + np.copysign(np.abs(steps - whole) >= 0.5, steps)
+        clamped: np.ndarray = np.clip(rounded + self.zero_point, limits.min, limits.max).astype(self.dtype)
         return clamped
 
     def dequantize(self, values: np.ndarray) -> np.ndarray:

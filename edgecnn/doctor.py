@@ -14,16 +14,18 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edgecnn import __version__
+from edgecnn.child_process import python_command, said_lines, signal_name
 from edgecnn.data import DATASETS, dataset_module
 from edgecnn.recipe import DataSection
+from edgecnn.requirements import FEATURES, LITERT, TFLITE_RUNTIME, TOOLS, Feature, Package, Tool
 from edgecnn.runs import runs_root
+from edgecnn.runtimes.base import litert_source
 from edgecnn.zoo import model_names, models_folder
 
 Status = Literal["ok", "missing", "broken"]
@@ -53,103 +55,6 @@ class Check:
     purpose: str
     get: str
     path: str = ""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A Python package.
-
-    Attributes:
-        distributions: Names it is installed under, any of which will do.
-        module: What ``deep`` imports.
-    """
-
-    distributions: tuple[str, ...]
-    module: str
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A part of edgecnn that needs packages beyond the base.
-
-    Attributes:
-        name: What it is called in the table.
-        purpose: What it is for.
-        extra: The extra of ``pyproject.toml`` that brings its packages.
-        packages: All of them are needed.
-    """
-
-    name: str
-    purpose: str
-    extra: str
-    packages: tuple[Package, ...]
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A program.
-
-    Attributes:
-        name: What is called, and the Debian package that has it where ``package`` is empty.
-        purpose: What it is for.
-        package: The Debian packages that bring it.
-        version: The option that prints the version.
-    """
-
-    name: str
-    purpose: str
-    package: str = ""
-    version: str = "--version"
-
-
-_TENSORFLOW = Package(("tensorflow-cpu", "tensorflow"), "tensorflow")
-_KERAS = Package(("keras",), "keras")
-_MATPLOTLIB = Package(("matplotlib",), "matplotlib")
-_LITERT = Package(("ai-edge-litert",), "ai_edge_litert.interpreter")
-_TFLITE_RUNTIME = Package(("tflite-runtime",), "tflite_runtime.interpreter")
-
-FEATURES: tuple[Feature, ...] = (
-    Feature(
-        "train",
-        "training, digits and your own images",
-        "train",
-        (
-            _TENSORFLOW,
-            _KERAS,
-            Package(("tensorboard",), "tensorboard"),
-            Package(("scikit-learn",), "sklearn"),
-            Package(("pillow",), "PIL"),
-            _MATPLOTLIB,
-        ),
-    ),
-    Feature("quantize", "int8 TFLite from a Keras model", "train", (_TENSORFLOW, _KERAS)),
-    Feature(
-        "onnx",
-        "ONNX export and its runtime",
-        "onnx",
-        (Package(("onnx",), "onnx"), Package(("onnxruntime",), "onnxruntime"), Package(("tf2onnx",), "tf2onnx")),
-    ),
-    Feature("report", "report.html and plots", "report", (Package(("jinja2",), "jinja2"), _MATPLOTLIB)),
-    Feature(
-        "arena",
-        "arena size of a C array (Linux on x86-64)",
-        "mcu",
-        (Package(("tflite-micro",), "tflite_micro.python.tflite_micro.runtime"),),
-    ),
-)
-
-TOOLS: tuple[Tool, ...] = (
-    Tool("gcc", "compiling an exported C array", version="-dumpfullversion"),
-    Tool("g++", "compiling it as C++", version="-dumpfullversion"),
-    Tool("clang", "a second compiler to check it with"),
-    Tool(
-        "arm-none-eabi-gcc",
-        "compiling it for a Cortex-M",
-        "gcc-arm-none-eabi libnewlib-arm-none-eabi",
-        "-dumpfullversion",
-    ),
-    Tool("qemu-system-arm", "running Cortex-M code without a board"),
-)
 
 
 def examine(deep: bool, advance: Callable[[str], None]) -> list[Check]:
@@ -205,15 +110,14 @@ def _tflite_runtime(numpy: str, deep: bool, advance: Callable[[str], None]) -> C
     def check(status: Status, found: str, get: str) -> Check:
         return Check("base", "TFLite runtime", status, found, purpose, get)
 
-    package = next((package for package in (_LITERT, _TFLITE_RUNTIME) if _version(package)), None)
+    package = next((package for package in (LITERT, TFLITE_RUNTIME) if _version(package)), None)
     if package is None:
-        if platform.machine() in ("armv6l", "armv7l") and sys.version_info >= (3, 12):
-            here = f"Python {platform.python_version()} on {platform.machine()}"
-            return check("missing", f"no wheel for {here}", "a 64-bit system, or Python 3.11 with tflite-runtime")
-        return check("missing", "", "pip install ai-edge-litert")
+        source = litert_source()
+        here = f"Python {platform.python_version()} on {platform.machine()}"
+        return check("missing", "" if source.startswith("pip ") else f"no wheel for {here}", source)
     found = f"{package.distributions[0]} {_version(package)}"
     # It was built against NumPy 1 and does not say so in its metadata.
-    if package is _TFLITE_RUNTIME and int(numpy.split(".")[0]) >= 2:
+    if package is TFLITE_RUNTIME and int(numpy.split(".")[0]) >= 2:
         return check("broken", f"{found} cannot work with NumPy {numpy}", "pip install 'numpy<2'")
     if deep:
         advance(package.module)
@@ -262,20 +166,19 @@ def _import_failure(module: str) -> str:
     """Why ``import module`` fails in a fresh process; empty when it works."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", f"import {module}"],
+            python_command(f"import {module}"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=_IMPORT_TIMEOUT,
             env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
     except subprocess.TimeoutExpired:
         return f"import takes more than {_IMPORT_TIMEOUT} s"
     if done.returncode < 0:
-        return f"import ends the process with signal {-done.returncode}"
-    lines = done.stderr.strip().splitlines()
-    return (lines[-1] if lines else f"import fails with exit code {done.returncode}") if done.returncode else ""
+        return f"import ends the process with {signal_name(-done.returncode)}"
+    if done.returncode == 0:
+        return ""
+    return (said_lines(done.stderr) or [f"import fails with exit code {done.returncode}"])[-1]
 
 
 def _tool(tool: Tool) -> Check:
@@ -315,7 +218,7 @@ def _runs_folder() -> Check:
         place = place.parent
     free = shutil.disk_usage(place).free
     status: Status = "ok"
-    found, get = f"{free / 1e9:.1f} GB free in {root}", ""
+    found, get = f"{free / 1e9:.1f} GB free", ""
     if not os.access(place, os.W_OK):
         status, found, get = "broken", f"{place} cannot be written to", "export EDGECNN_RUNS=FOLDER"
     elif free < _LOW_DISK:

@@ -27,12 +27,14 @@ class MissingDependencyError(EdgecnnError):
 
     Args:
         package: Import name that failed, such as ``tensorflow``.
-        extra: The edgecnn extra that brings it, such as ``train``.
+        extra: The edgecnn extra that brings it, such as ``train``; None for what the base install has.
         step: What was being done, as a noun phrase.
+        get: What brings it where no extra does.
     """
 
-    def __init__(self, package: str, extra: str, step: str) -> None:
-        super().__init__(f"{step} needs {package}, which is not installed. Get it with: pip install 'edgecnn[{extra}]'")
+    def __init__(self, package: str, extra: str | None, step: str, get: str = "") -> None:
+        get = get or f"pip install 'edgecnn[{extra}]'"
+        super().__init__(f"{step} needs {package}, which is not installed. Get it with: {get}")
         self.package = package
         self.extra = extra
 
@@ -51,3 +53,16 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     guess = f" Did you mean {close[0]!r}?" if close else ""
     tail = f" {hint}" if hint else ""
     return UsageError(f"unknown {kind} {name!r}.{guess} Known: {', '.join(names) or 'none'}.{tail}")
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, on one line and short enough for a sentence; without its full stop.
+
+    Args:
+        error: Any exception; one without a message is told by its type's name.
+
+    Returns:
+        At most 200 characters, never empty.
+    """
+    text = " ".join(str(error).split()).rstrip(". ") or type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -7,25 +7,39 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edgecnn.errors import EdgecnnError, UsageError
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder exists, as far as this user can see."""
+    try:
+        return path.exists()
+    except OSError:    # a folder on the way may not be entered, or the name is too long
+        return False
 
 
 def require_file(path: Path) -> None:
     """Refuse a path that names no file, before anything is tried on it.
 
     Raises:
-        UsageError: There is nothing there, or a folder.
+        UsageError: There is nothing there, or a folder; or the system does not let this user look.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+        path.stat()    # newer Pythons answer False above where older ones raise
+    except (FileNotFoundError, NotADirectoryError, ValueError):    # ValueError: a null character in the name
+        raise UsageError(f"{_shown(path)}: no such file.") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {_shown(path)}: {_advice(error, 'read')}") from error
+    if is_folder:
         raise UsageError(f"{path} is a folder, not a file.")
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file.")
+    if not is_file:
+        raise UsageError(f"{path} is not a regular file.")
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -50,23 +64,52 @@ def sha256_tree(paths: list[Path], root: Path) -> str:
     return digest.hexdigest()
 
 
+Doing = Literal["read", "write"]
+
+_WRITE_ADVICE = {
+    errno.ENOSPC: "The disk is full: free some space or choose another folder with --out.",
+    errno.EDQUOT: "The disk quota is used up: free some space or choose another folder with --out.",
+    errno.EACCES: "Permission denied: choose a folder you may write to with --out.",
+    errno.EPERM: "Not permitted: choose a folder you may write to with --out.",
+    errno.EROFS: "The file system is read-only: choose another folder with --out.",
+}
+_READ_ADVICE = {
+    errno.EACCES: "Permission denied: make the file readable, and every folder on the way to it, or copy it elsewhere.",
+    errno.EPERM: "Not permitted: copy it to a place that you may read from.",
+    errno.EIO: "Input or output error: the disk may be failing, take another copy.",
+}
+_ANY_ADVICE = {
+    errno.ENOTDIR: "A part of the path is a file, not a folder.",
+    errno.EISDIR: "It is a folder, not a file.",
+    errno.ENOENT: "It does not exist.",
+    errno.ENAMETOOLONG: "The name is longer than the file system allows.",
+}
+_LONGEST_SHOWN = 200
+
+
+def _advice(error: OSError, doing: Doing) -> str:
+    """What happened, and what to do, for one who reads or one who writes."""
+    own = _WRITE_ADVICE if doing == "write" else _READ_ADVICE
+    return {**_ANY_ADVICE, **own}.get(error.errno or 0, (error.strerror or str(error)).rstrip(".") + ".")
+
+
+def _shown(path: object) -> str:
+    """A path for a message: one too long for a file system is too long for a reader."""
+    text = str(path)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN // 2]}…{text[-20:]}"
+
+
 @contextlib.contextmanager
-def readable_os_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn the operating system's refusals below ``path`` into one sentence that says what to do."""
+def readable_os_errors(path: Path, doing: Doing) -> Iterator[None]:
+    """Turn the operating system's refusals below ``path`` into one sentence that says what to do.
+
+    Raises:
+        EdgecnnError: In place of an ``OSError``, with the advice for one who reads or one who writes.
+    """
     try:
         yield
     except OSError as error:
-        advice = {
-            errno.ENOSPC: "The disk is full: free some space or choose another folder with --out.",
-            errno.EDQUOT: "The disk quota is used up: free some space or choose another folder with --out.",
-            errno.EACCES: "Permission denied: choose a folder you may write to with --out.",
-            errno.EPERM: "Not permitted: choose a folder you may write to with --out.",
-            errno.EROFS: "The file system is read-only: choose another folder with --out.",
-            errno.ENOTDIR: "A part of the path is a file, not a folder.",
-            errno.EISDIR: "It is a folder, not a file.",
-            errno.ENOENT: "It does not exist.",
-        }.get(error.errno or 0, (error.strerror or str(error)) + ".")
-        raise EdgecnnError(f"cannot {doing} {error.filename or path}: {advice}") from error
+        raise EdgecnnError(f"cannot {doing} {_shown(error.filename or path)}: {_advice(error, doing)}") from error
 
 
 @contextlib.contextmanager
@@ -94,28 +137,6 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
-    """A folder beside ``path`` to fill; it takes the name ``path`` when the block ends without an error.
-
-    Raises:
-        EdgecnnError: ``path`` exists, holds files and ``replace`` is false, or the place cannot be written to.
-    """
-    with readable_os_errors(path, "write"):
-        if path.exists() and not replace and (not path.is_dir() or any(path.iterdir())):
-            raise EdgecnnError(f"{path} exists already. Choose another folder with --out, or remove it first.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        try:
-            yield temporary
-            temporary.chmod(0o755)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 ABSENT = "–"
 """What stands where nothing was measured."""
@@ -54,3 +55,8 @@ def rate(value: float) -> str:
     if value < 1000:
         return f"{value:.1f}"
     return f"{value:,.0f}" if value < 1e9 else f"{value:.2e}"
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """``(28, 28, 1)`` as ``28×28×1``; no dimension at all as ``scalar``."""
+    return "×".join(map(str, shape)) or "scalar"

@@ -7,17 +7,19 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from edgecnn.errors import MissingDependencyError
+from edgecnn.errors import EdgecnnError, MissingDependencyError, first_line
+from edgecnn.files import require_file
 
 
 @contextlib.contextmanager
 def quiet_native() -> Iterator[None]:
     """Keep whatever native code writes to standard output and error out of the terminal.
 
-    ``EDGECNN_DEBUG=1`` lets everything through. What was held back is shown when the block fails.
-    Python's own ``sys.stdout`` and ``sys.stderr`` are redirected too, since they share the descriptors.
+    ``EDGECNN_DEBUG=1``, which ``--debug`` sets, lets everything through. Python's own ``sys.stdout`` and
+    ``sys.stderr`` are redirected too, since they share the descriptors.
     """
     if os.environ.get("EDGECNN_DEBUG") == "1":
         yield
@@ -28,10 +30,8 @@ def quiet_native() -> Iterator[None]:
         saved = os.dup(1), os.dup(2)
         os.dup2(held.fileno(), 1)
         os.dup2(held.fileno(), 2)
-        failed = True
         try:
             yield
-            failed = False
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -39,9 +39,6 @@ def quiet_native() -> Iterator[None]:
             os.dup2(saved[1], 2)
             os.close(saved[0])
             os.close(saved[1])
-            if failed and "--debug" in sys.argv:
-                held.seek(0)
-                sys.stderr.write(held.read().decode(errors="replace"))
 
 
 def import_keras(step: str = "this") -> Any:
@@ -52,14 +49,44 @@ def import_keras(step: str = "this") -> Any:
 
     Raises:
         MissingDependencyError: TensorFlow or Keras is not installed.
+        EdgecnnError: It is installed and cannot be imported.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # What is built here is converted by TensorFlow, whatever backend the user's other work runs on.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with quiet_native():
             import keras
             import tensorflow
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingDependencyError(error.name or "tensorflow", "train", step) from error
+    except ImportError as error:
+        raise EdgecnnError(
+            f"TensorFlow is installed and cannot be imported: {first_line(error)}. "
+            "`edgecnn doctor --deep` looks closer; installing edgecnn[train] into a new environment usually helps."
+        ) from error
     del tensorflow
     return keras
+
+
+def load_keras_model(path: Path, step: str) -> Any:
+    """A ``.keras`` file as a ``keras.Model``, not compiled.
+
+    Args:
+        path: The file.
+        step: What needs it, for the message when Keras is missing.
+
+    Raises:
+        UsageError: There is no such file.
+        EdgecnnError: It is damaged, or needs layers that are not known here.
+    """
+    require_file(path)
+    keras = import_keras(step)
+    try:
+        with quiet_native():
+            return keras.saving.load_model(path, compile=False)
+    except Exception as error:    # Keras raises whatever the zip, JSON and HDF5 readers raise
+        reason = first_line(error).rstrip(".")
+        raise EdgecnnError(
+            f"{path}: not a model that Keras can load: {reason}. Save it again with model.save('x.keras')."
+        ) from error

@@ -8,16 +8,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from edgecnn.contract import Contract
-from edgecnn.data import DataSet, open_dataset
+from edgecnn.data import DataSet
 from edgecnn.data.split import stratified_subset
 from edgecnn.errors import EdgecnnError, MissingDependencyError
 from edgecnn.files import write_bytes, write_text
 from edgecnn.results import Results
-from edgecnn.runs import CONTRACT, FLOAT_TFLITE, INT8_ONNX, INT8_TFLITE, KERAS, ONNX, Run
-from edgecnn.runtimes import installed
+from edgecnn.runs import (
+    CONTRACT,
+    FLOAT_TFLITE,
+    INT8_ONNX,
+    INT8_TFLITE,
+    KERAS,
+    ONNX,
+    CArray,
+    OnnxExport,
+    Quantization,
+    Run,
+    installed_versions,
+)
 from edgecnn.training.train import Watcher
 
 C_ARRAY = "c_array"
@@ -46,49 +54,75 @@ class Display(Protocol):
         """A ``rich``-like progress for work that describes its own steps."""
 
 
-def train_stage(run: Run, display: Display, resume: bool = False) -> None:
-    """Train, then evaluate the float model on the whole test split."""
+def train_stage(run: Run, dataset: DataSet, display: Display, resume: bool = False) -> None:
+    """Train unless that is done, then evaluate the float model on the whole test split unless that is done.
+
+    Args:
+        run: New, or begun earlier.
+        dataset: What the recipe's ``[data]`` names.
+        display: Told what is being done.
+        resume: The run was begun earlier.
+    """
     from edgecnn.evaluate import evaluate_predictions
+    from edgecnn.keras_quiet import load_keras_model
     from edgecnn.training.train import predict_classes, train
 
     info = run.info
     recipe = info.recipe
-    if resume and KERAS in info.artefacts:
+    if KERAS in info.artefacts:
         display.say(f"{run.path} is trained to its end already.")
     else:
+        if resume:
+            _warn_of_other_versions(info.versions, display)
         display.say(f"Training {info.model} on {recipe.data.set}, at most {recipe.train.epochs} epochs, in {run.path}")
         with display.training() as watcher:
-            model = train(run, watcher, resume)
-        dataset = open_dataset(recipe.data)
-        predicted = predict_classes(model, recipe, dataset.test.x)
-        evaluation = evaluate_predictions(dataset.test.y, predicted, dataset.labels)
-        run.record(
-            evaluation={"float": evaluation.model_dump(mode="json")},
-            data={"sha256": dict(dataset.sha256), "test_samples": len(dataset.test)},
-        )
+            train(run, dataset, watcher, resume)
+    info = run.info
+    if info.evaluation is None and info.data is not None:
+        predicted = predict_classes(load_keras_model(run.file(KERAS), "evaluation"), recipe, dataset.test.x)
+        data = info.data.model_copy(update={"sha256": dict(dataset.sha256), "test_samples": len(dataset.test)})
+        run.record(evaluation=evaluate_predictions(dataset.test.y, predicted, dataset.labels), data=data)
 
 
-def quantize_stage(run: Run, display: Display) -> dict[str, Any]:
+def _warn_of_other_versions(before: dict[str, str], display: Display) -> None:
+    """The same weights as an unbroken run need the same arithmetic."""
+    now = installed_versions()
+    changed = [
+        f"{name} {before[name]} is now {now[name]}"
+        for name in ("tensorflow", "tensorflow-cpu", "keras", "numpy")
+        if name in before and name in now and before[name] != now[name]
+    ]
+    if changed:
+        display.warn(f"the weights may differ from those of an unbroken run: {', '.join(changed)}.")
+
+
+def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: int | None = None) -> Quantization:
     """Convert to float and int8 TFLite with the contract inside, and compare both on the whole test split.
 
+    Args:
+        run: A trained run.
+        dataset: What the recipe's ``[data]`` names.
+        display: Told what is being done.
+        calibration: Training samples that set the ranges; the recipe's number by default.
+
     Returns:
-        The figures as they stand in ``run.json`` under ``quantization``.
+        The figures, as they also stand in ``run.json``.
 
     Raises:
         EdgecnnError: The model cannot be made int8 throughout. A drop above the budget is no error here.
     """
-    from edgecnn.quantize import calibration_samples, compare, convert, load_keras_model, with_contract
+    from edgecnn.keras_quiet import load_keras_model
+    from edgecnn.quantize import calibration_samples, compare, convert, with_contract
     from edgecnn.training.train import training_splits
 
     info = run.info
     recipe = info.recipe
     source = run.require(KERAS, f"edgecnn train {info.model}")
-    dataset = open_dataset(recipe.data)
     # The validation samples chose the best epoch; the ranges come from what was learned from.
     learned = training_splits(dataset, recipe).train
-    samples = calibration_samples(learned, recipe.quantize.calibration, recipe.train.seed)
+    samples = calibration_samples(learned, calibration or recipe.quantize.calibration, recipe.train.seed)
     display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
-    converted = convert(load_keras_model(source), recipe.preprocess.apply(samples.x))
+    converted = convert(load_keras_model(source, "quantization"), recipe.preprocess.apply(samples.x))
     contracts = []
     for name, data in ((FLOAT_TFLITE, converted.float_tflite), (INT8_TFLITE, converted.int8_tflite)):
         whole, contract = with_contract(data, info.model, dataset.labels, recipe.preprocess, recipe.data.set)
@@ -99,78 +133,61 @@ def quantize_stage(run: Run, display: Display) -> dict[str, Any]:
         comparison = compare(
             run.file(FLOAT_TFLITE), run.file(INT8_TFLITE), (contracts[0], contracts[1]), dataset.test, advance
         )
-    figures = comparison_figures(comparison) | {
-        "scheme": recipe.quantize.scheme,
-        "calibration_samples": len(samples),
-        "size_bytes": run.file(INT8_TFLITE).stat().st_size,
-        "float_size_bytes": run.file(FLOAT_TFLITE).stat().st_size,
-        "max_drop": recipe.budget.max_drop,
-        "wanted_accuracy": recipe.budget.accuracy,
-    }
+    figures = Quantization(
+        **comparison.figures(),
+        calibration_samples=len(samples),
+        size_bytes=run.file(INT8_TFLITE).stat().st_size,
+        float_size_bytes=run.file(FLOAT_TFLITE).stat().st_size,
+        max_drop=recipe.budget.max_drop,
+        wanted_accuracy=recipe.budget.accuracy,
+    )
     run.record(FLOAT_TFLITE, INT8_TFLITE, CONTRACT, quantization=figures)
     return figures
 
 
-def comparison_figures(comparison: Any) -> dict[str, Any]:
-    """A ``quantize.Comparison`` as flat figures."""
-    return {
-        "float_accuracy": comparison.float_accuracy.value,
-        "float_accuracy_low": comparison.float_accuracy.low,
-        "float_accuracy_high": comparison.float_accuracy.high,
-        "accuracy": comparison.int8_accuracy.value,
-        "accuracy_low": comparison.int8_accuracy.low,
-        "accuracy_high": comparison.int8_accuracy.high,
-        "drop": comparison.drop.value,
-        "drop_low": comparison.drop.low,
-        "drop_high": comparison.drop.high,
-        "agreement_with_float": comparison.agreement,
-        "samples": comparison.samples,
-    }
-
-
-def _checked_inputs(dataset: DataSet, contract: Contract) -> np.ndarray:
-    chosen = dataset.test.take(stratified_subset(dataset.test.y, CHECKED_SAMPLES, seed=0))
-    return contract.encode(chosen.x)
-
-
-def onnx_stage(run: Run, display: Display, int8: bool, out: Path | None = None) -> dict[str, Any]:
+def onnx_stage(
+    run: Run, dataset: DataSet, display: Display, int8: bool, out: Path | None = None, name: str | None = None
+) -> tuple[Path, OnnxExport]:
     """Write ``model.onnx`` or ``model_int8.onnx``, checked against the file that it comes from.
 
     Args:
         run: A trained run; for int8, a quantized one.
+        dataset: What the recipe's ``[data]`` names; up to ``CHECKED_SAMPLES`` test samples are the check.
         display: Told what is being done.
         int8: Which of the two.
         out: Folder; the run's own by default.
+        name: Stem of the file, for an export out of the run.
 
     Returns:
-        Path and figures of the check.
+        The file, and how it compares.
     """
     from edgecnn.artefacts import resolve
     from edgecnn.export.onnx_export import finish, float_onnx, onnx_contract, onnx_from_tflite, write_checked
-    from edgecnn.quantize import load_keras_model
+    from edgecnn.keras_quiet import load_keras_model
 
     info = run.info
-    dataset = open_dataset(info.recipe.data)
     if int8:
         source = run.require(INT8_TFLITE, f"edgecnn quantize {run.path}")
         runtime, proto = "litert", onnx_from_tflite(source)
     else:
         source = run.require(KERAS, f"edgecnn train {info.model}")
-        runtime, proto = "keras", float_onnx(load_keras_model(source))
+        runtime, proto = "keras", float_onnx(load_keras_model(source, "ONNX export"))
     contract = resolve(str(source)).artefacts[0].contract
     assert contract is not None    # every file of a run has one
     contract = onnx_contract(proto, contract)
     proto = finish(proto, contract, info.model)
-    path = (out or run.path) / (INT8_ONNX if int8 else ONNX)
+    usual = INT8_ONNX if int8 else ONNX
+    path = (out or run.path) / (f"{name}{'_int8' if int8 else ''}.onnx" if name else usual)
     display.say(f"Checking {path.name} against {source.name} with ONNX Runtime")
-    check = write_checked(proto, path, runtime, source, _checked_inputs(dataset, contract))
-    figures = {"path": str(path), "size_bytes": path.stat().st_size, **asdict(check)}
-    if out is None:
-        run.record(path.name, exports={path.name: figures})
-    return figures
+    chosen = dataset.test.take(stratified_subset(dataset.test.y, CHECKED_SAMPLES, seed=0))
+    check = write_checked(proto, path, runtime, source, contract.encode(chosen.x), quantized=int8)
+    figures = OnnxExport(size_bytes=path.stat().st_size, **asdict(check))
+    if path == run.file(usual):
+        run.record(usual, **{"onnx_int8" if int8 else "onnx": figures})
+    return path, figures
 
 
-def c_array_stage(run: Run, name: str | None, out: Path | None) -> dict[str, Any]:
+def c_array_stage(run: Run, name: str | None = None, out: Path | None = None) -> tuple[Path, CArray]:
     """Write the C array of the int8 model for TFLite Micro.
 
     Args:
@@ -179,27 +196,28 @@ def c_array_stage(run: Run, name: str | None, out: Path | None) -> dict[str, Any
         out: Folder; ``c_array`` in the run by default.
 
     Returns:
-        Files, operators and measured arena.
+        The folder, and what is in it.
     """
     info = run.info
     source = run.require(INT8_TFLITE, f"edgecnn quantize {run.path}")
-    figures = c_array_figures(source, name or info.model, out or run.file(C_ARRAY))
-    if out is None:
-        run.record(exports={C_ARRAY: figures})
-    return figures
+    folder = out or run.file(C_ARRAY)
+    figures = c_array(source, name or info.model, folder)
+    if folder == run.file(C_ARRAY):
+        run.record(*(f"{C_ARRAY}/{file}" for file in figures.files), c_array=figures)
+    return folder, figures
 
 
-def c_array_figures(source: Path, name: str, out: Path) -> dict[str, Any]:
+def c_array(source: Path, name: str, folder: Path) -> CArray:
     """Write the C array of any ``.tflite`` and say what was written."""
     from edgecnn.export.c_array import write_c_array
 
-    written = write_c_array(source, out, name)
-    return {
-        "files": [str(path) for path in written.files],
-        "ops": list(written.ops),
-        "arena_bytes": written.arena_bytes,
-        "arena_note": written.arena_note,
-    }
+    written = write_c_array(source, folder, name)
+    return CArray(
+        files=[path.name for path in written.files],
+        ops=list(written.ops),
+        arena_bytes=written.arena_bytes,
+        arena_note=written.arena_note,
+    )
 
 
 @dataclass(frozen=True)
@@ -207,7 +225,7 @@ class Measuring:
     """How ``edgecnn run`` measures.
 
     Attributes:
-        runtimes: Names; those that are not installed are left out with a remark.
+        runtimes: Names, all of them installed.
         runs: Counted runs.
         warmup: Runs before them.
         threads: Threads an inference may use.
@@ -219,37 +237,62 @@ class Measuring:
     threads: int
 
 
-def run_pipeline(run: Run, display: Display, measuring: Measuring, resume: bool = False) -> Results:
-    """Everything, in order. Stages whose packages are missing are left out, saying what would bring them.
+@dataclass(frozen=True)
+class Outcome:
+    """What ``edgecnn run`` came to.
+
+    Attributes:
+        results: The measurement.
+        problems: Exports that could not be made, a sentence each; they are in the results' notes too.
+    """
+
+    results: Results
+    problems: tuple[str, ...]
+
+
+def run_pipeline(
+    run: Run, dataset: DataSet, display: Display, measuring: Measuring, resume: bool = False
+) -> Outcome:
+    """Everything, in order. An export that fails costs that export and is reported at the end.
+
+    Args:
+        run: New, or begun earlier.
+        dataset: What the recipe's ``[data]`` names.
+        display: Told what is being done.
+        measuring: How to measure.
+        resume: The run was begun earlier.
 
     Returns:
         The measurement, which is also in the run as ``results.json``, ``results.md`` and ``report.html``.
 
     Raises:
-        EdgecnnError: A stage failed; what was made before it stays in the run.
+        EdgecnnError: Training, quantization or the measurement failed; what was made before stays in the run.
     """
     from edgecnn.artefacts import resolve
     from edgecnn.bench.harness import bench
     from edgecnn.report import write_outputs
 
-    train_stage(run, display, resume)
-    quantize_stage(run, display)
+    train_stage(run, dataset, display, resume)
+    quantize_stage(run, dataset, display)
     display.say("Exporting C array and ONNX")
-    c_array_stage(run, None, None)
-    try:
-        onnx_stage(run, display, int8=False)
-        onnx_stage(run, display, int8=True)
-    except MissingDependencyError as error:
-        display.warn(str(error))
-    runtimes = [name for name in measuring.runtimes if installed(name)]
-    if missing := [name for name in measuring.runtimes if name not in runtimes]:
-        display.warn(f"not installed, so not measured: {', '.join(missing)} (edgecnn doctor says how to get them)")
-    if not runtimes:
-        raise EdgecnnError("none of the asked runtimes is installed. edgecnn doctor says how to get them.")
+    problems = []
+    exports: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("C array", lambda: c_array_stage(run)),
+        ("ONNX", lambda: onnx_stage(run, dataset, display, int8=False)),
+        ("int8 ONNX", lambda: onnx_stage(run, dataset, display, int8=True)),
+    )
+    for title, export in exports:
+        try:
+            export()
+        except MissingDependencyError as error:
+            display.warn(f"no {title}: {error}")
+        except EdgecnnError as error:
+            problems.append(f"no {title}: {error}")
+            display.warn(problems[-1])
     with display.following() as progress:
         results = bench(
             resolve(str(run.path)),
-            runtimes,
+            measuring.runtimes,
             section=None,
             runs=measuring.runs,
             warmup=measuring.warmup,
@@ -257,5 +300,23 @@ def run_pipeline(run: Run, display: Display, measuring: Measuring, resume: bool 
             limit=None,
             progress=progress,
         )
-    write_outputs(results, run.path, display.warn)
-    return results
+    results = results.model_copy(update={"notes": [*problems, *results.notes]})
+    written = write_outputs(results, run.path, display.warn)
+    run.record(*(path.name for path in written))
+    return Outcome(results, tuple(problems))
+
+
+def over_budget(run: Run) -> list[str]:
+    """Where the run's files ask for more than the recipe's ``[budget]`` allows, a sentence each.
+
+    Judged are the int8 file against ``flash`` and TFLite Micro's arena, where it could be measured, against ``ram``.
+    Code comes on top of both.
+    """
+    info = run.info
+    budget, found = info.recipe.budget, []
+    if budget.flash is not None and info.quantization is not None and info.quantization.size_bytes > budget.flash:
+        found.append(f"model_int8.tflite has {info.quantization.size_bytes} bytes, budget.flash is {budget.flash}.")
+    arena = info.c_array.arena_bytes if info.c_array is not None else None
+    if budget.ram is not None and arena is not None and arena > budget.ram:
+        found.append(f"TFLite Micro's arena takes {arena} bytes, budget.ram is {budget.ram}.")
+    return found

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecnn.contract import Contract, TensorContract
 from edgecnn.errors import EdgecnnError
+from edgecnn.formats import shape_text
 from edgecnn.runtimes.base import Session, elements
 
 _CHUNK = 256    # samples encoded at a time: memory stays small whatever the test set's size
@@ -87,6 +88,19 @@ def check_classes(name: str, end_out: TensorContract, classes: int) -> None:
         )
 
 
-def shape_text(shape: Sequence[int]) -> str:
-    """``(32, 32, 3)`` as ``32x32x3``."""
-    return "x".join(str(size) for size in shape)
+def random_inputs(end: TensorContract, count: int) -> np.ndarray:
+    """Inputs for a model without data, the same ones every time.
+
+    Args:
+        end: The model's input, batch 1.
+        count: How many.
+
+    Returns:
+        ``[count, ...]`` of the input's shape and type: integers over the whole range of the type, floats 0 to 1.
+    """
+    generator = np.random.default_rng(0)
+    shape = (count, *end.shape[1:])
+    if end.dtype == "float32":
+        return generator.random(shape, dtype=np.float32)
+    limits = np.iinfo(end.dtype)
+    return generator.integers(limits.min, limits.max, shape, dtype=end.dtype, endpoint=True)

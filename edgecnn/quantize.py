@@ -15,10 +15,10 @@ import numpy as np
 from edgecnn.contract import METADATA_NAME, Contract, TensorContract
 from edgecnn.data.base import Samples
 from edgecnn.data.split import stratified_subset
-from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.evaluate import classify, evaluate_predictions
-from edgecnn.files import require_file
+from edgecnn.errors import EdgecnnError, UsageError, first_line
+from edgecnn.evaluate import evaluate_predictions
 from edgecnn.keras_quiet import import_keras, quiet_native
+from edgecnn.predict import classify
 from edgecnn.preprocess import Preprocess
 from edgecnn.runtimes import load_session
 from edgecnn.statistics import Interval, paired_drop
@@ -44,31 +44,12 @@ class Converted:
     int8_tflite: bytes
 
 
-def load_keras_model(path: Path) -> Any:
-    """A ``.keras`` file as a ``keras.Model``.
-
-    Raises:
-        UsageError: There is no such file.
-        EdgecnnError: It is damaged, or needs layers that are not known here.
-    """
-    keras = import_keras("quantization")
-    require_file(path)
-    try:
-        with quiet_native():
-            return keras.saving.load_model(path, compile=False)
-    except Exception as error:    # Keras raises whatever the zip, JSON and HDF5 readers raise
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise EdgecnnError(
-            f"{path}: not a model that Keras can load: {first}. Save it again with model.save('x.keras')."
-        ) from error
-
-
 def convert(model: Any, inputs: np.ndarray) -> Converted:
     """Convert with TFLiteConverter.
 
     Args:
         model: A float ``keras.Model`` with one input and one output.
-        inputs: Preprocessed calibration samples, float32 ``[N, ...]``.
+        inputs: Preprocessed calibration samples, float32 ``[N, ...]``; of the model's shape but for dimensions of 1.
 
     Raises:
         EdgecnnError: The converter refuses the model, or a part of it stays float; the message lists the nodes.
@@ -82,7 +63,7 @@ def convert(model: Any, inputs: np.ndarray) -> Converted:
 
     def representative() -> Iterator[list[np.ndarray]]:
         for sample in inputs:
-            yield [sample[None]]
+            yield [sample.reshape(1, *model.input_shape[1:])]
 
     def run(quantized: bool) -> bytes:
         converter = tf.lite.TFLiteConverter.from_keras_model(single)
@@ -98,8 +79,7 @@ def convert(model: Any, inputs: np.ndarray) -> Converted:
         with quiet_native():
             files = Converted(run(quantized=False), run(quantized=True))
     except Exception as error:    # the converter raises many types, with the reason in the first lines
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        raise EdgecnnError(f"TFLiteConverter refuses the model: {' '.join(lines[:3])[:600]}") from error
+        raise EdgecnnError(f"TFLiteConverter refuses the model: {first_line(error)} (--debug shows all)") from error
     stayed = float_nodes(read_model(files.int8_tflite))
     if stayed:
         listed = "\n  ".join(stayed)
@@ -175,6 +155,17 @@ class Comparison:
     drop: Interval
     agreement: float
     samples: int
+
+    def figures(self) -> dict[str, Any]:
+        """Flat, as ``run.json`` and ``--json`` have them."""
+        flat: dict[str, Any] = {"agreement_with_float": self.agreement, "samples": self.samples}
+        for prefix, interval in (
+            ("float_accuracy", self.float_accuracy),
+            ("accuracy", self.int8_accuracy),
+            ("drop", self.drop),
+        ):
+            flat |= {prefix: interval.value, f"{prefix}_low": interval.low, f"{prefix}_high": interval.high}
+        return flat
 
 
 def compare(

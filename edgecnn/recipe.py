@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from edgecnn.c_names import name_problem
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.preprocess import ImagePreprocess, Preprocess
 
@@ -32,6 +33,12 @@ def parse_bytes(value: object) -> object:
     return round(float(match[1]) * _UNITS[match[2].lower()])
 
 
+def _c_name(value: str) -> str:
+    if problem := name_problem(value):
+        raise ValueError(problem.rstrip("."))
+    return value
+
+
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 
 
@@ -42,7 +49,7 @@ class _Section(BaseModel):
 class ModelSection(_Section):
     """``[model]``"""
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    name: Annotated[str, AfterValidator(_c_name)] = Field(description="Names files and C identifiers of exports.")
     task: Literal["classification"] = "classification"
     description: str = ""
 
@@ -69,11 +76,16 @@ class DataSection(_Section):
 
 
 class NamedOptions(BaseModel):
-    """A Keras object: its ``name``, and whatever arguments its constructor takes."""
+    """A Keras object: its ``name``, and whatever arguments its constructor takes. The name alone will do."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -143,13 +155,20 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
-    overridden = set()
-    for item in overrides:
-        overridden.add(_apply_override(document, item))
+    _anchor(document, path.parent)
+    overridden = {_apply_override(document, item) for item in overrides}
+    _anchor(document, Path())
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
         raise UsageError("\n".join(_explain(path, text, overridden, line) for line in error.errors())) from error
+
+
+def _anchor(document: dict[str, Any], folder: Path) -> None:
+    """Make ``data.path`` absolute: in the file it is meant from the recipe's folder, in ``--set`` from the user's."""
+    section = document.get("data")
+    if isinstance(section, dict) and isinstance(section.get("path"), str):
+        section["path"] = str((folder / Path(section["path"]).expanduser()).resolve())
 
 
 def _apply_override(document: dict[str, Any], item: str) -> tuple[str, ...]:

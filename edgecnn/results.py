@@ -69,6 +69,18 @@ class ClassRecord(_Record):
     support: int
 
 
+class Evaluation(_Record):
+    """A model's figures on labelled samples."""
+
+    samples: int
+    correct: int
+    accuracy: float
+    accuracy_low: float = Field(description="Lower end of Wilson's 95 % interval.")
+    accuracy_high: float
+    confusion_matrix: list[list[int]] = Field(description="Row: true class. Column: predicted.")
+    per_class: list[ClassRecord]
+
+
 class Entry(_Record):
     """One artefact on one runtime."""
 

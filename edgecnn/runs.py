@@ -13,14 +13,15 @@ import platform
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgecnn import __version__
 from edgecnn.errors import EdgecnnError, UsageError, unknown_name
-from edgecnn.files import readable_os_errors, sha256_file, write_bytes, write_json
+from edgecnn.files import is_there, readable_os_errors, sha256_file, write_bytes, write_json
 from edgecnn.recipe import Recipe
+from edgecnn.results import Evaluation, HistoryRecord
 from edgecnn.zoo import ModelFolder, model_names
 
 SCHEMA_VERSION: Final = 1
@@ -48,19 +49,84 @@ _VERSIONED = (
 )
 
 
-class Artefact(BaseModel):
-    """A file of the run."""
-
+class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class Artefact(_Record):
+    """A file of the run."""
 
     sha256: str
     bytes: int
 
 
-class RunInfo(BaseModel):
-    """``run.json``."""
+class DataUsed(_Record):
+    """What the run was trained, and later tested, on."""
 
-    model_config = ConfigDict(extra="forbid")
+    set: str
+    source: str
+    labels: list[str]
+    sha256: dict[str, str] = Field(description="File name to digest of all that was read.")
+    training_samples: int
+    validation_samples: int
+    test_samples: int | None = None
+
+
+class Training(_Record):
+    """How the training went."""
+
+    epochs: int
+    best_epoch: int = Field(description="From 1.")
+    seconds: float
+    val_accuracy: float
+    val_loss: float
+    parameters: int
+    history: HistoryRecord
+
+
+class Quantization(_Record):
+    """Float and int8 on the whole test split."""
+
+    scheme: str = "int8"
+    calibration_samples: int
+    size_bytes: int = Field(description="Of the int8 file.")
+    float_size_bytes: int
+    samples: int = Field(description="Test samples.")
+    float_accuracy: float
+    float_accuracy_low: float
+    float_accuracy_high: float
+    accuracy: float = Field(description="Of the int8 file, with Wilson's 95 % interval.")
+    accuracy_low: float
+    accuracy_high: float
+    drop: float = Field(description="Float minus int8, with the 95 % interval for paired samples.")
+    drop_low: float
+    drop_high: float
+    agreement_with_float: float
+    max_drop: float = Field(description="What the budget allows.")
+    wanted_accuracy: float | None = Field(default=None, description="What the budget asks for.")
+
+
+class OnnxExport(_Record):
+    """An ONNX file and how it compares with what it was made from."""
+
+    size_bytes: int
+    samples: int
+    largest_difference: float
+    unit: str
+    agreement: float
+
+
+class CArray(_Record):
+    """A C array for TFLite Micro."""
+
+    files: list[str] = Field(description="Names in the export's folder.")
+    ops: list[str]
+    arena_bytes: int | None
+    arena_note: str
+
+
+class RunInfo(_Record):
+    """``run.json``."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     model: str
@@ -68,12 +134,14 @@ class RunInfo(BaseModel):
     recipe: Recipe
     versions: dict[str, str]
     machine: str
-    data: dict[str, Any] = Field(default_factory=dict, description="Source, sha256 of what was read, counts.")
     artefacts: dict[str, Artefact] = Field(default_factory=dict)
-    training: dict[str, Any] = Field(default_factory=dict)
-    evaluation: dict[str, Any] = Field(default_factory=dict)
-    quantization: dict[str, Any] = Field(default_factory=dict)
-    exports: dict[str, Any] = Field(default_factory=dict)
+    data: DataUsed | None = None
+    training: Training | None = None
+    evaluation: Evaluation | None = Field(default=None, description="The float model on the whole test split.")
+    quantization: Quantization | None = None
+    onnx: OnnxExport | None = None
+    onnx_int8: OnnxExport | None = None
+    c_array: CArray | None = None
 
 
 class Run:
@@ -119,14 +187,14 @@ class Run:
             raise EdgecnnError(f"{self.path} has no {name}. Make it with: {how}")
         return path
 
-    def record(self, *artefacts: str, **sections: dict[str, Any]) -> None:
+    def record(self, *artefacts: str, **sections: BaseModel) -> None:
         """Put sections into ``run.json``, and the sha256 and size of artefacts.
 
-        A section is merged over what it held, key by key.
+        Args:
+            artefacts: Paths relative to the run, with forward slashes.
+            sections: Fields of ``RunInfo``; each replaces what was there.
         """
-        info = self.info
-        for name, values in sections.items():
-            getattr(info, name).update(values)
+        info = self.info.model_copy(update=sections)
         for name in artefacts:
             path = self.file(name)
             info.artefacts[name] = Artefact(sha256=sha256_file(path), bytes=path.stat().st_size)
@@ -167,18 +235,23 @@ def create_run(model: ModelFolder, recipe: Recipe, out: Path | None) -> Run:
                 f"{path} exists already and is not empty. Choose another --out, or continue that run with --resume."
             )
         path.mkdir(parents=True, exist_ok=True)
-        info = RunInfo(
-            model=name,
-            created=now.isoformat(timespec="seconds"),
-            recipe=recipe,
-            versions=installed_versions(),
-            machine=f"{platform.system()} {platform.machine()}",
-        )
-        write_bytes(path / "model.py", model.source.read_bytes())
-        write_json(path / INFO, info.model_dump(mode="json"))
-        if out is None:
-            _point_latest(path)
-    return Run(path)
+        run = Run(path)
+        try:
+            info = RunInfo(
+                model=name,
+                created=now.isoformat(timespec="seconds"),
+                recipe=recipe,
+                versions=installed_versions(),
+                machine=f"{platform.system()} {platform.machine()}",
+            )
+            write_bytes(path / "model.py", model.source.read_bytes())
+            write_json(path / INFO, info.model_dump(mode="json"))
+            if out is None:
+                _point_latest(path)
+        except BaseException:
+            discard_run(run)
+            raise
+    return run
 
 
 def _free_stamp(folder: Path, now: datetime) -> Path:
@@ -236,15 +309,14 @@ def find_run(reference: str) -> Run:
         UsageError: It is neither.
         EdgecnnError: The model was never trained here.
     """
-    path = Path(reference)
-    if (path / INFO).is_file():
+    path, folder = Path(reference), runs_root() / reference
+    if is_there(path / INFO):
         return Run(path)
-    folder = runs_root() / reference
-    if (folder / "latest" / INFO).is_file():
+    if is_there(folder / "latest" / INFO):
         return Run((folder / "latest").resolve())
-    if folder.is_dir() and (stamps := _stamps(folder)):
+    if is_there(folder) and folder.is_dir() and (stamps := _stamps(folder)):
         return Run(stamps[-1])
-    if path.is_dir():
+    if is_there(path) and path.is_dir():
         raise UsageError(f"{reference}: no {INFO} in it, so it is no run. A run comes from: edgecnn train MODEL")
     if reference in model_names():
         raise EdgecnnError(f"{reference} has no run in {runs_root()} yet. Train it: edgecnn train {reference}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,3 +84,23 @@ def per_class(matrix: np.ndarray, labels: tuple[str, ...]) -> list[ClassFigures]
         f1 = 2 * hit / (truth + said) if truth + said else None
         figures.append(ClassFigures(label, precision, recall, f1, truth))
     return figures
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many samples of class ``true`` were taken for class ``predicted``; both are indices."""
+
+    true: int
+    predicted: int
+    samples: int
+
+
+def confusions(matrix: Sequence[Sequence[int]]) -> list[Confusion]:
+    """The mistakes in a confusion matrix, the commonest first, equal ones in the order of their classes."""
+    found = [
+        Confusion(true, predicted, samples)
+        for true, row in enumerate(matrix)
+        for predicted, samples in enumerate(row)
+        if true != predicted and samples
+    ]
+    return sorted(found, key=lambda one: -one.samples)

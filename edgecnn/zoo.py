@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgecnn.errors import EdgecnnError, UsageError, unknown_name
+from edgecnn.files import is_there
+from edgecnn.keras_quiet import import_keras
 from edgecnn.recipe import Recipe, load_recipe
 
 
@@ -72,7 +74,7 @@ def find_model(reference: str) -> ModelFolder:
         if model.name == reference:
             return model
     path = Path(reference)
-    if path.is_dir():
+    if is_there(path) and path.is_dir():
         missing = [name for name in ("recipe.toml", "model.py") if not (path / name).is_file()]
         if missing:
             raise UsageError(f"{reference}: no {' and no '.join(missing)} in it. A model is a folder with both.")
@@ -102,12 +104,15 @@ def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any
     if spec is None or spec.loader is None:
         raise EdgecnnError(f"{source}: not a Python file.")
     module = importlib.util.module_from_spec(spec)
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True    # no __pycache__ in the user's folder
     try:
         spec.loader.exec_module(module)
     except FileNotFoundError as error:
         raise EdgecnnError(f"{source}: not there.") from error
     except Exception as error:
         raise UsageError(f"{source}: {type(error).__name__}: {error} (--debug shows where)") from error
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
     build = getattr(module, "build", None)
     if not callable(build):
         raise UsageError(f"{source}: no function build() in it. It must return a keras.Model.")
@@ -117,9 +122,16 @@ def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any
         model = build(**{name: value for name, value in offered.items() if name in wanted})
     except Exception as error:
         raise UsageError(f"{source}: build() failed: {type(error).__name__}: {error} (--debug shows where)") from error
-    if not hasattr(model, "output_shape"):
+    if not isinstance(model, import_keras("training").Model):
         raise UsageError(f"{source}: build() returned {type(model).__name__}, not a keras.Model.")
-    if tuple(model.input_shape[1:]) != tuple(input_shape):
+    if not model.built:
+        raise UsageError(f"{source}: the model does not know its input. Put keras.Input({input_shape}) first.")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UsageError(
+            f"{source}: the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
+            "supported: one of each."
+        )
+    if not same_but_for_ones(model.input_shape[1:], input_shape):
         raise UsageError(
             f"{source}: the model takes {tuple(model.input_shape[1:])}, the data gives {tuple(input_shape)}. "
             "Choose another [data] set, or let build(input_shape, classes) follow the data."
@@ -133,9 +145,6 @@ def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any
     return model
 
 
-def card_title(card: str) -> str:
-    """The first sentence below a card's heading."""
-    for line in card.splitlines():
-        if line.strip() and not line.startswith("#"):
-            return re.split(r"(?<=[.!?])\s", line.strip())[0]
-    return ""
+def same_but_for_ones(shape: tuple[int | None, ...], other: tuple[int, ...]) -> bool:
+    """Whether two shapes hold the same values in the same order: ``28x28`` and ``28x28x1`` do."""
+    return [size for size in shape if size != 1] == [size for size in other if size != 1]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("there is no folder 'shared' beside the checkout")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def keep_signal_handler() -> Iterator[None]:
+    """``edgecnn.cli.main`` takes over SIGTERM for the process that it runs in: where a test calls it, pytest's."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -65,6 +74,30 @@ def cli(tmp_path: Path) -> Cli:
         if code is not None:
             assert done.returncode == code, said
         return done
+
+    return run
+
+
+@pytest.fixture
+def cli_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs ``edgecnn ARGUMENTS`` in ``tmp_path`` and in this process: exit code, standard output, standard error.
+
+    Saves the second that a process of its own takes to start; for what ends before any heavy work begins.
+    """
+    for name, value in child_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        from edgecnn.cli import main
+
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        assert "Traceback (most recent call last)" not in said.err, said.err
+        return int(end.value.code or 0), said.out, said.err
 
     return run
 

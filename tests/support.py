@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 
 class Cli(Protocol):
@@ -26,3 +29,15 @@ def child_environment(folder: Path) -> dict[str, str]:
     """The environment of an ``edgecnn`` process: runs in ``folder/runs``, no colour, 80 columns."""
     settings = {"EDGECNN_RUNS": str(folder / "runs"), "NO_COLOR": "1", "COLUMNS": "80", "PYTHONUTF8": "1"}
     return {**os.environ, **settings}
+
+
+def write_idx_set(folder: Path, count: int) -> None:
+    """Four raw idx files under MNIST's names: random 28x28 images, the ten classes in turn."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for split, number in (("train", count), ("t10k", count // 4)):
+        images = generator.integers(0, 256, (number, 28, 28), dtype=np.uint8)
+        header = struct.pack(">IIII", 0x803, number, 28, 28)
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        labels = (np.arange(number) % 10).astype(np.uint8)
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, number) + labels.tobytes())

@@ -28,9 +28,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "edgecnn.artefacts",
         "edgecnn.data.*",
+        "edgecnn.evaluation_data",
         "edgecnn.predict",
         "edgecnn.runs",
         "edgecnn.runtimes.*",
+        "edgecnn.settle",
         "edgecnn.tflite_file",
         "edgecnn.tflite_metadata",
         "edgecnn.zoo",
@@ -38,7 +40,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("edgecnn.contract", "edgecnn.recipe", "edgecnn.results", "edgecnn.statistics"),
     ("edgecnn.preprocess.*",),
     ("edgecnn.keras_macs", "edgecnn.keras_quiet"),
-    ("edgecnn.errors", "edgecnn.files", "edgecnn.formats"),
+    (
+        "edgecnn.child_process",
+        "edgecnn.c_names",
+        "edgecnn.errors",
+        "edgecnn.files",
+        "edgecnn.formats",
+        "edgecnn.machine",
+        "edgecnn.requirements",
+    ),
     ("edgecnn",),    # its version
     ("firmware_export.tflite",),
     ("firmware_export.flatbuffer", "firmware_export.graph", "firmware_export.schema"),

@@ -15,7 +15,7 @@ import pytest
 
 from edgecnn.cli import COMMANDS
 from edgecnn.data import DATASETS
-from edgecnn.doctor import FEATURES
+from edgecnn.requirements import FEATURES
 from edgecnn.runtimes import RUNTIMES
 from edgecnn.zoo import models_folder, zoo
 

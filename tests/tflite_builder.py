@@ -79,6 +79,28 @@ def small_model() -> Any:
     return model
 
 
+def quantize_model(size: int, scale: float, zero: int) -> Any:
+    """QUANTIZE alone: float32 ``[1, size]`` to int8 of a scale and zero point."""
+    model = schema.ModelT()
+    model.version, model.buffers, model.metadata = 3, [schema.BufferT()], []
+    graph = schema.SubGraphT()
+    graph.tensors = []
+    for name, kind in (("real", schema.TensorType.FLOAT32), ("quantized", schema.TensorType.INT8)):
+        item = schema.TensorT()
+        item.name, item.shape, item.type = name, [1, size], kind
+        graph.tensors.append(item)
+    graph.tensors[1].quantization = schema.QuantizationParametersT()
+    graph.tensors[1].quantization.scale, graph.tensors[1].quantization.zeroPoint = [scale], [zero]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
+    code.version = 1
+    node = schema.OperatorT()
+    node.opcodeIndex, node.inputs, node.outputs = 0, [0], [1]
+    model.operatorCodes, graph.operators = [code], [node]
+    graph.inputs, graph.outputs, model.subgraphs = [0], [1], [graph]
+    return model
+
+
 def pack(model: Any) -> bytes:
     """The file of a ``ModelT``."""
     builder = flatbuffers.Builder(4096)

@@ -5,20 +5,32 @@ set -eu
 cd "$(dirname "$0")/.."
 PATH=${VENV:-.venv}/bin:$PATH
 
-# Opening the set is the only honest test: it may be on the disk, and it may come through a download.
-if why=$(python - <<'PYTHON'
+# Reading the whole set is the only honest test: it may be on the disk, and it may come through a download.
+no_data=3    # any other failure is one of edgecnn or of its environment, and no reason to train something else
+code=0
+why=$(python - "$no_data" <<'PYTHON'
 import sys
 
 from edgecnn.data import open_dataset, section_from_text
 from edgecnn.errors import EdgecnnError
 
 try:
-    len(open_dataset(section_from_text("fashion_mnist")).test)
+    data = open_dataset(section_from_text("fashion_mnist"))
+    print(f"{len(data.train)} and {len(data.test)} images")
 except EdgecnnError as error:
-    sys.exit(print(error) or 1)
+    print(error)
+    sys.exit(int(sys.argv[1]))
 PYTHON
-); then
-    exec edgecnn run fashion_mnist_cnn --epochs "${EPOCHS:-3}" "$@"
-fi
-printf '%s\n' "demo: $why" "demo: training digits_tiny instead, whose data ships with scikit-learn" >&2
-exec edgecnn run digits_tiny "$@"
+) || code=$?
+
+case $code in
+0) exec edgecnn run fashion_mnist_cnn --epochs "${EPOCHS:-3}" "$@" ;;
+"$no_data")
+    printf '%s\n' "demo: $why" "demo: training digits_tiny instead, whose data ships with scikit-learn" >&2
+    exec edgecnn run digits_tiny "$@"
+    ;;
+*)
+    printf '%s\n' "demo: looking for Fashion-MNIST failed with code $code: see above, and try \`edgecnn doctor\`" >&2
+    exit "$code"
+    ;;
+esac

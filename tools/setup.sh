@@ -61,9 +61,20 @@ apt_install() {
     rm -f "$log"
 }
 
+# All four files, in any spelling that edgecnn reads. MNIST's have the same names: the folder is taken at its word.
+holds_fashion_mnist() {
+    for part in train-images train-labels t10k-images t10k-labels; do
+        set -- "$1" "$1/$part"[-.]idx[13]-ubyte*
+        [ -f "$2" ] || return 1
+    done
+}
+
 have_fashion_mnist() {
-    [ -n "${EDGECNN_DATA:-}" ] || [ -d /usr/share/datasets/fashion-mnist ] ||
-        [ -d "${KERAS_HOME:-${HOME:-/}/.keras}/datasets/fashion-mnist" ]
+    for folder in ${EDGECNN_DATA:+"$EDGECNN_DATA/fashion_mnist" "$EDGECNN_DATA/fashion-mnist" "$EDGECNN_DATA"} \
+        /usr/share/datasets/fashion-mnist "${KERAS_HOME:-${HOME:-/}/.keras}/datasets/fashion-mnist"; do
+        ! holds_fashion_mnist "$folder" || return 0
+    done
+    return 1
 }
 
 missing_packages() {
@@ -210,13 +221,19 @@ ready() {
 if [ -e "$VENV" ] && [ ! -f "$VENV/pyvenv.cfg" ]; then
     die "$VENV is there already and is no virtual environment. Move it away, or set VENV to another folder"
 fi
+# What replaces an environment is found before it is removed, by an assignment of its own: `set -e` ends the script when
+# there is none, which it would not do inside a condition or a nested $( ).
 if [ -e "$VENV" ] && ! suitable "$IN_VENV"; then
+    base=$(find_python)
     say "the Python of $VENV is gone or of another version: making it anew"
     rm -rf "$VENV"
-fi
-if [ -n "$PYTHON" ] && [ -e "$VENV" ] && [ "$(version_of "$(find_python)")" != "$(version_of "$IN_VENV")" ]; then
-    say "$VENV has Python $(version_of "$IN_VENV"), $PYTHON is wanted: making it anew"
-    rm -rf "$VENV"
+elif [ -e "$VENV" ] && [ -n "$PYTHON" ]; then
+    base=$(find_python)
+    there=$(version_of "$IN_VENV")
+    if [ "$(version_of "$base")" != "$there" ]; then
+        say "$VENV has Python $there, $PYTHON is wanted: making it anew"
+        rm -rf "$VENV"
+    fi
 fi
 
 if ready; then

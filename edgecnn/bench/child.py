@@ -20,9 +20,10 @@ from typing import TextIO
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from edgecnn.bench.temporary import save_array
 from edgecnn.contract import Contract
 from edgecnn.errors import EdgecnnError
-from edgecnn.predict import check_classes, check_samples, classify, input_contract
+from edgecnn.predict import check_classes, check_samples, classify, input_contract, random_inputs
 from edgecnn.runtimes import Session, load_session, runtime_module
 
 _CYCLE = 32    # different samples in turn, so that no figure hangs on one image
@@ -111,7 +112,7 @@ def measure(request: Request, reporter: Reporter) -> Answer:
     """Load, warm up, time the runs, read the memory, and only then classify the test samples.
 
     Raises:
-        EdgecnnError: The runtime does not take the file, or the samples do not fit it.
+        EdgecnnError: The runtime does not take the file, the samples do not fit it, or their classes cannot be written.
     """
     base = peak_rss_bytes()
     runtime_module(request.runtime).start(request.threads)
@@ -129,7 +130,7 @@ def measure(request: Request, reporter: Reporter) -> Answer:
     peak = peak_rss_bytes()
     if raw is not None and request.contract is not None and request.predictions is not None:
         expected_s = float(np.median(latencies)) / 1e3 * len(raw)
-        np.save(request.predictions, _classify_all(request, session, raw, expected_s, reporter))
+        save_array(request.predictions, _classify_all(request, session, raw, expected_s, reporter))
     return Answer(
         runtime_version=session.version,
         init_ms=init_ms,
@@ -149,21 +150,14 @@ def latency_inputs(session: Session, contract: Contract | None, raw: np.ndarray 
         raw: ``[N, ...]`` raw samples, or None.
 
     Returns:
-        Each of the session's input shape and type; random integers cover their type, random floats 0 to 1.
+        Each of the session's input shape and type.
     """
     shape = session.input.shape
     if raw is not None and contract is not None:
         chosen = raw[np.linspace(0, len(raw) - 1, min(_CYCLE, len(raw)), dtype=int)]
         encoded = input_contract(session, contract).quantize(contract.preprocess.apply(chosen))
         return [np.ascontiguousarray(sample.reshape(shape)) for sample in encoded]
-    generator = np.random.default_rng(0)
-    if session.input.dtype == "float32":
-        return [generator.random(shape, dtype=np.float32) for _ in range(_CYCLE)]
-    limits = np.iinfo(session.input.dtype)
-    return [
-        generator.integers(limits.min, limits.max, shape, dtype=session.input.dtype, endpoint=True)
-        for _ in range(_CYCLE)
-    ]
+    return [np.ascontiguousarray(sample.reshape(shape)) for sample in random_inputs(session.input, _CYCLE)]
 
 
 def _timed(session: Session, inputs: list[np.ndarray], count: int, reporter: Reporter | None) -> list[float]:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecnn.machine import memory_bytes
 from edgecnn.results import DeviceRecord
 from edgecnn.runs import installed_versions
 
@@ -45,7 +46,7 @@ def describe(before: Condition, after: Condition) -> DeviceRecord:
         cpu=cpu_name(_PROC),
         cores=usable_cores(),
         architecture=platform.machine(),
-        memory_bytes=_memory(),
+        memory_bytes=memory_bytes(),
         system=_system(),
         python=versions.pop("python"),
         governor=_read(_SYS / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -95,13 +96,6 @@ def _temperature(sys: Path) -> float | None:
             readings.append(int(_read(zone) or "") / 1000)
     plausible = [reading for reading in readings if -40 < reading < 150]    # unconnected sensors report nonsense
     return max(plausible) if plausible else None
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):    # Windows has no sysconf
-        return None
 
 
 def _system() -> str:

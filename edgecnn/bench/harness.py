@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from edgecnn.artefacts import Artefact, Target, ends_of, in_data_order
+from edgecnn.artefacts import ModelFile, Target, ends_of
 from edgecnn.bench.child import Answer, Request
 from edgecnn.bench.device import Condition, condition, describe, usable_cores
 from edgecnn.bench.parent import run_worker
-from edgecnn.bench.plan import Row, plan_rows, with_onnx
+from edgecnn.bench.plan import Row, nothing_fits, plan_rows, with_onnx
+from edgecnn.bench.temporary import save_array, temporary_folder
 from edgecnn.errors import EdgecnnError
-from edgecnn.evaluate import TestData, default_section, evaluate_predictions, load_test_data
+from edgecnn.evaluate import evaluate_predictions
+from edgecnn.evaluation_data import EvaluationData, default_section, load_test_data
 from edgecnn.files import sha256_file
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
 from edgecnn.results import Entry, HistoryRecord, ModelRecord, Results
+from edgecnn.settle import in_data_order
 from edgecnn.tflite_file import read_graph
 
 BUSY = 0.5
@@ -78,7 +79,8 @@ def bench(
         progress: Shown while it works.
         accuracy: Measure accuracy too.
         preprocess: For files without a contract, or instead of it.
-        failed: Told of a measurement that could not be made while the others go on; without it, the first one raises.
+        failed: Told of each measurement that could not be made beside those that were; without it, the first one
+            raises.
 
     Raises:
         UsageError: A runtime is unknown, or none takes any of the files.
@@ -86,17 +88,19 @@ def bench(
     """
     before = condition()
     notes: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="edgecnn-bench-") as temporary:
-        folder = Path(temporary)
-        artefacts = with_onnx(target, runtimes, folder, notes, failed)
+    with temporary_folder() as folder:
+        artefacts, problems = with_onnx(target, runtimes, folder, notes)
+        if problems and failed is None:
+            raise EdgecnnError(problems[0])
         test = _test_data(artefacts[0], section, limit if accuracy else limit or _LATENCY_SAMPLES, notes)
-        rows = plan_rows(target, artefacts, runtimes, test, preprocess, notes)
+        rows = plan_rows(artefacts, runtimes, test, preprocess, notes)
+        if not rows:
+            raise EdgecnnError(" ".join(problems)) if problems else nothing_fits(target, runtimes)
         samples = None
         if test is not None:
             samples = folder / "samples.npy"
-            np.save(samples, test.samples.x)
+            save_array(samples, test.samples.x)
         measured: list[_Measured] = []
-        problems: list[str] = []
         for row in rows:
             request = Request(
                 runtime=row.runtime,
@@ -114,12 +118,14 @@ def bench(
             except EdgecnnError as error:
                 if failed is None:
                     raise
-                failed(str(error))
                 problems.append(str(error))
         if not measured:
-            raise EdgecnnError(f"{target.name}: no measurement could be made. {problems[0]}")
+            raise EdgecnnError(f"{target.name}: no measurement could be made. {' '.join(problems)}")
         entries = _entries(measured, test, threads, warmup)
     after = condition()
+    for problem in problems:
+        assert failed is not None    # without it, the first one raised
+        failed(problem)
     notes += [f"Not measured: {problem}" for problem in problems]
     notes += _data_notes(test, accuracy) + _noise_notes(entries, before) + _memory_notes(measured)
     return Results(
@@ -134,8 +140,8 @@ def bench(
 
 
 def _test_data(
-    artefact: Artefact, section: DataSection | None, limit: int | None, notes: list[str]
-) -> TestData | None:
+    artefact: ModelFile, section: DataSection | None, limit: int | None, notes: list[str]
+) -> EvaluationData | None:
     """The data that was asked for, or the model's own; a plain file may come without any, as on a bare device."""
     asked = section is not None
     section = section or default_section(artefact)
@@ -165,7 +171,7 @@ def _measure(row: Row, request: Request, samples: int, progress: Progress | None
     return _Measured(row, answer, predicted)
 
 
-def _entries(measured: list[_Measured], test: TestData | None, threads: int, warmup: int) -> list[Entry]:
+def _entries(measured: list[_Measured], test: EvaluationData | None, threads: int, warmup: int) -> list[Entry]:
     """The rows of the results; agreement is with the first float model among them."""
     classes = [
         in_data_order(one.predicted, one.row.contract, test.labels)
@@ -222,10 +228,12 @@ def _entry(one: _Measured, threads: int, warmup: int) -> Entry:
     )
 
 
-def _data_notes(test: TestData | None, accuracy: bool) -> list[str]:
+def _data_notes(test: EvaluationData | None, accuracy: bool) -> list[str]:
     if test is None:
         return ["No data: latency was measured on random inputs, accuracy was not measured. Give a set with --data."]
-    return [] if accuracy else ["Accuracy was not measured (--no-accuracy)."]
+    if accuracy:
+        return []
+    return [f"Latency was measured on test samples of {test.record.set}; accuracy was not asked for (--no-accuracy)."]
 
 
 def _noise_notes(entries: list[Entry], before: Condition) -> list[str]:
@@ -257,11 +265,11 @@ def _model_record(target: Target) -> ModelRecord:
         if artefact.kind == "tflite":
             summary = summarize(read_graph(artefact.path))
             return ModelRecord(name=target.name, parameters=summary.parameters, macs=summary.macs)
-    parameters = target.run.info.training.get("parameters") if target.run is not None else None
-    return ModelRecord(name=target.name, parameters=parameters)
+    training = target.run.info.training if target.run is not None else None
+    return ModelRecord(name=target.name, parameters=training.parameters if training is not None else None)
 
 
 def _history(target: Target) -> HistoryRecord | None:
     """The learning curve that training left in ``run.json``."""
-    stored = target.run.info.training.get("history") if target.run is not None else None
-    return HistoryRecord.model_validate(stored) if stored else None
+    training = target.run.info.training if target.run is not None else None
+    return training.history if training is not None else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import IO
 
 from edgecnn.bench.child import Answer, Request
+from edgecnn.bench.temporary import writing_temporary
+from edgecnn.child_process import python_command, said_lines, signal_name
 from edgecnn.errors import EdgecnnError
 
 
@@ -24,12 +26,11 @@ def run_worker(request: Request, done: Callable[[int], None] | None = None) -> A
     Raises:
         EdgecnnError: The runtime refused the file, or the process crashed; the message names runtime and artefact.
     """
-    # The child searches modules where this process does, not in the working folder: a user's own random.py or keras.py
-    # there must not come into it.
-    start = f"import sys; sys.path[:] = {sys.path!r}; from edgecnn.bench.child import main; main()"
-    with tempfile.TemporaryFile() as held:
+    with contextlib.ExitStack() as stack:
+        with writing_temporary():
+            held = stack.enter_context(tempfile.TemporaryFile())
         process = subprocess.Popen(
-            [sys.executable, "-c", start],
+            python_command("from edgecnn.bench.child import main; main()"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=held,
@@ -71,17 +72,14 @@ def _follow(
 
 def _ending(code: int) -> str:
     if code < 0:
-        try:
-            return f"was ended by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"was ended by signal {-code}"
+        return f"was ended by {signal_name(-code)}"
     return f"ended with code {code} and no answer"
 
 
 def _last_words(held: IO[bytes]) -> str:
     """The last line of what the process wrote to standard error, where the reason most often stands."""
     held.seek(0)
-    lines = [line.strip() for line in held.read().decode(errors="replace").splitlines() if line.strip()]
+    lines = said_lines(held.read())
     if "--debug" in sys.argv:
         return " It wrote:\n" + "\n".join(lines)
     if not lines:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgecnn.artefacts import Artefact, Target, ends_of, settle_contract
+from edgecnn.artefacts import ModelFile, Target, ends_of
+from edgecnn.bench.temporary import writing_temporary
 from edgecnn.contract import Contract
 from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.evaluate import TestData
+from edgecnn.evaluation_data import EvaluationData
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.runtimes import runtime_spec
+from edgecnn.settle import settle_contract
 from edgecnn.tflite_file import read_graph
 
 Precision = Literal["float32", "int8", "int16", "mixed"]
@@ -23,76 +25,81 @@ class Row:
     """One measurement to be made."""
 
     runtime: str
-    artefact: Artefact
+    artefact: ModelFile
     contract: Contract | None
     precision: Precision
 
 
 def with_onnx(
-    target: Target, runtimes: Sequence[str], folder: Path, notes: list[str], failed: Callable[[str], None] | None
-) -> list[Artefact]:
-    """The target's artefacts; a target without an ``.onnx`` gets its ``.tflite`` converted when one is asked for.
+    target: Target, runtimes: Sequence[str], folder: Path, notes: list[str]
+) -> tuple[list[ModelFile], list[str]]:
+    """The target's artefacts, each ``.tflite`` without an ``.onnx`` beside it converted when one is asked for.
 
     Args:
         target: The model.
         runtimes: Names in ``RUNTIMES``.
         folder: Where converted files go.
         notes: Gets a line for each conversion.
-        failed: Told of a file that cannot be converted; without it, the first one raises.
 
-    Raises:
-        EdgecnnError: A file cannot be converted, or the converter is not installed.
+    Returns:
+        The artefacts, and a sentence on each file that cannot be converted, the converter being absent included.
     """
     artefacts = list(target.artefacts)
-    wanted = any(runtime_spec(name).takes == ".onnx" for name in runtimes)
-    if not wanted or any(artefact.kind == "onnx" for artefact in artefacts):
-        return artefacts
-    for artefact in target.artefacts:
-        if artefact.kind != "tflite":
-            continue
+    problems: list[str] = []
+    if not any(runtime_spec(name).takes == ".onnx" for name in runtimes):
+        return artefacts, problems
+    for artefact in without_onnx(artefacts):
         try:
             artefacts.append(_as_onnx(artefact, folder))
         except EdgecnnError as error:
-            message = f"onnxruntime with {artefact.path.name}: {error}"
-            if failed is None:
-                raise EdgecnnError(message) from error
-            failed(message)
-            notes.append(f"Not measured: {message}")
+            problems.append(f"onnxruntime with {artefact.path.name}: {error}")
         else:
             notes.append(f"{artefact.path.stem}.onnx was converted from {artefact.path.name} for this measurement.")
-    return artefacts
+    return artefacts, problems
 
 
-def _as_onnx(artefact: Artefact, folder: Path) -> Artefact:
+def without_onnx(artefacts: Sequence[ModelFile]) -> list[ModelFile]:
+    """The ``.tflite`` files of which there is no ``.onnx``: ``a_float.onnx`` or ``a.onnx`` is that of ``a_float``."""
+    there = {artefact.path.stem for artefact in artefacts if artefact.kind == "onnx"}
+    return [
+        artefact
+        for artefact in artefacts
+        if artefact.kind == "tflite" and not there & {artefact.path.stem, artefact.path.stem.removesuffix("_float")}
+    ]
+
+
+def _as_onnx(artefact: ModelFile, folder: Path) -> ModelFile:
     from edgecnn.export.onnx_export import finish, onnx_contract, onnx_from_tflite
 
     proto = onnx_from_tflite(artefact.path)
     contract = onnx_contract(proto, artefact.contract) if artefact.contract is not None else None
     path = folder / f"{artefact.path.stem}.onnx"
-    path.write_bytes(finish(proto, contract, artefact.path.stem).SerializeToString())
-    return Artefact(path, "onnx", contract, artefact.run)
+    content = finish(proto, contract, artefact.path.stem).SerializeToString()
+    with writing_temporary():
+        path.write_bytes(content)
+    return ModelFile(path, "onnx", contract, artefact.run)
 
 
 def plan_rows(
-    target: Target,
-    artefacts: list[Artefact],
+    artefacts: list[ModelFile],
     runtimes: Sequence[str],
-    test: TestData | None,
+    test: EvaluationData | None,
     preprocess: ImagePreprocess | None,
     notes: list[str],
 ) -> list[Row]:
     """Every pair of a runtime and an artefact that it takes, in the order of the runtimes.
 
     Args:
-        target: The model.
-        artefacts: Its files, with those that ``with_onnx`` added.
+        artefacts: The model's files, with those that ``with_onnx`` added.
         runtimes: Names in ``RUNTIMES``.
         test: The data, or None.
         preprocess: What the user said.
         notes: Gets what a reader of the figures needs to know.
 
+    Returns:
+        Nothing where no runtime takes any of the files; ``nothing_fits`` is the error for it.
+
     Raises:
-        UsageError: No runtime takes any of the files.
         EdgecnnError: The data does not fit the model.
     """
     precisions = _precisions(artefacts)
@@ -107,34 +114,37 @@ def plan_rows(
             if artefact.path not in contracts:
                 contracts[artefact.path] = _settled(artefact, artefacts, test, preprocess, notes)
             rows.append(Row(name, artefact, contracts[artefact.path], precision))
-    if not rows:
-        present = ", ".join(artefact.path.name for artefact in target.artefacts)
-        takes = "; ".join(
-            f"{name} takes {'int8 ' if runtime_spec(name).integer_only else ''}{runtime_spec(name).takes} files"
-            for name in runtimes
-        )
-        raise UsageError(f"{target.name} has {present}, and none of it runs on {', '.join(runtimes)} ({takes}).")
     return rows
 
 
+def nothing_fits(target: Target, runtimes: Sequence[str]) -> UsageError:
+    """The error for runtimes of which none takes a file of the target."""
+    present = ", ".join(artefact.path.name for artefact in target.artefacts)
+    takes = "; ".join(
+        f"{name} takes {'int8 ' if runtime_spec(name).integer_only else ''}{runtime_spec(name).takes} files"
+        for name in runtimes
+    )
+    return UsageError(f"{target.name} has {present}, and none of it runs on {', '.join(runtimes)} ({takes}).")
+
+
 def _settled(
-    artefact: Artefact,
-    artefacts: list[Artefact],
-    test: TestData | None,
+    artefact: ModelFile,
+    artefacts: list[ModelFile],
+    test: EvaluationData | None,
     preprocess: ImagePreprocess | None,
     notes: list[str],
 ) -> Contract | None:
-    """The contract to measure by; a file converted here takes that of the file that it came from."""
+    """The contract to measure by; one converted from a file without a contract is told by that file."""
     if test is None:
         return artefact.contract
     source = next((one for one in artefacts if one.kind == "tflite" and one.path.stem == artefact.path.stem), None)
-    told_by = source if artefact.kind == "onnx" and source is not None else artefact
+    told_by = artefact if artefact.kind != "onnx" or artefact.contract is not None else source or artefact
     contract, remarks = settle_contract(told_by, test.labels, preprocess)
     notes += remarks
     return contract
 
 
-def _precisions(artefacts: list[Artefact]) -> dict[Path, Precision]:
+def _precisions(artefacts: list[ModelFile]) -> dict[Path, Precision]:
     """The arithmetic of each file; a file converted here has that of the file that it came from."""
     found: dict[Path, Precision] = {}
     by_stem: dict[str, Precision] = {}
@@ -171,7 +181,7 @@ def tflite_precision(path: Path) -> Precision:
     return "int8" if only == "int8" else "int16" if only == "int16" else "mixed" if only == "mixed" else "float32"
 
 
-def onnx_precision(artefact: Artefact) -> Precision:
+def onnx_precision(artefact: ModelFile) -> Precision:
     """What an ``.onnx`` computes in: int8 where its operators quantize, by its input where they cannot be read."""
     end_in, _ = ends_of(artefact)
     if end_in.dtype in ("int8", "uint8"):

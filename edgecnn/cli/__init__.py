@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -28,8 +30,35 @@ COMMANDS: dict[str, str] = {
 }
 
 
+class _ClosedOutputError(Exception):
+    """Nobody reads standard output any more: ``edgecnn models | head`` is no error."""
+
+
+@contextlib.contextmanager
+def _closed_output() -> Iterator[None]:
+    """Carry a closed standard output past click and rich, which would both leave with exit code 1."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ClosedOutputError from error
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):    # rich's way
+            raise _ClosedOutputError from error
+        raise
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and imports one when it is needed."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click's; here it prints ``--help`` and ``--version``."""
+        with _closed_output():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's."""
+        with _closed_output():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the workflow."""
@@ -102,7 +131,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:    # `edgecnn models | head` is no error
+    except (_ClosedOutputError, BrokenPipeError):    # what is left in the buffer must not raise again when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (EdgecnnError, ModelError) as error:

@@ -35,11 +35,11 @@ def open_run(
     """The run to train: a new one, or with ``resume`` the one in ``out`` or the model's latest.
 
     Raises:
-        UsageError: A resumed run was asked to change its recipe.
+        UsageError: A resumed run was asked to change its recipe, or is another model's.
     """
     from edgecnn.errors import UsageError
     from edgecnn.runs import create_run, find_run
-    from edgecnn.zoo import find_model
+    from edgecnn.zoo import find_model, model_names
 
     short = {"train.epochs": epochs, "data.limit": limit}
     changes = [*overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
@@ -48,10 +48,15 @@ def open_run(
         return create_run(found, found.recipe(changes), out)
     if changes:
         raise UsageError("--resume goes on with the run's own recipe: leave out --set, --epochs and --limit.")
-    if out is not None:
-        return find_run(str(out))
-    is_model_folder = (Path(model) / "recipe.toml").is_file()
-    return find_run(find_model(model).recipe().model.name if is_model_folder else model)
+    # MODEL may be the run itself here, which is what messages suggest.
+    is_model = model in model_names() or (Path(model) / "recipe.toml").is_file()
+    wanted = find_model(model).recipe().model.name if is_model else None
+    run = find_run(str(out) if out is not None else wanted or model)
+    if out is not None and wanted is None and find_run(model).path.resolve() != run.path.resolve():
+        raise UsageError(f"{model} and --out {out} are two runs: name one of them.")
+    if wanted is not None and run.info.model != wanted:
+        raise UsageError(f"{run.path} is a run of {run.info.model}, not of {wanted}.")
+    return run
 
 
 @contextmanager

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.cli._common import Output, common_options, joined, split_names
+from edgecnn.cli._common import USUAL_RUNTIMES, Output, asked_runtimes, common_options, joined
 
 if TYPE_CHECKING:
     from edgecnn.artefacts import Target
-
-_USUAL = ("litert", "litert-ref", "onnxruntime")
 
 
 @click.command(no_args_is_help=True)
@@ -53,12 +51,14 @@ def command(
       edgecnn bench resnet8.tflite --data image_folder:cifar10.zip
       edgecnn bench person_detect.tflite            latency alone
     """
-    from edgecnn.artefacts import parse_preprocess, resolve
+    from edgecnn.artefacts import resolve
     from edgecnn.bench.harness import bench
     from edgecnn.data import section_from_text
+    from edgecnn.errors import EdgecnnError
     from edgecnn.report import terminal_table, write_outputs
+    from edgecnn.settle import parse_preprocess
 
-    asked = _asked(on)
+    asked = asked_runtimes(on)
     given = parse_preprocess(preprocess) if preprocess is not None else None
     section = section_from_text(data) if data is not None else None
     targets = [resolve(model) for model in models]
@@ -66,7 +66,8 @@ def command(
     documents: list[dict[str, Any]] = []
     shown: list[Any] = []
     failures: list[str] = []
-    for target, folder in zip(targets, folders, strict=True):
+
+    def measure(target: Target, folder: Path) -> None:
         runtimes = asked if asked is not None else _usual(target, output)
         with output.progress() as progress:
             results = bench(
@@ -84,35 +85,22 @@ def command(
             )
         written = write_outputs(results, folder, output.warn)
         documents.append(results.model_dump(mode="json"))
-        shown += [terminal_table(results), _places(written)]
-    output.result(documents[0] if len(documents) == 1 else documents, *shown)
-    for failure in failures:
-        output.warn(f"not measured: {failure}")
+        shown.extend([terminal_table(results), "\n" + "\n".join(f"wrote  {path}" for path in written) + "\n"])
+
+    try:
+        for model, target, folder in zip(models, targets, folders, strict=True):
+            try:
+                measure(target, folder)
+            except EdgecnnError as error:
+                if len(targets) == 1:
+                    raise
+                failures.append(f"{model}: {error}")
+    finally:    # Ctrl-C in the third model does not take the figures of the first two along
+        if documents:
+            output.result(documents[0] if len(targets) == 1 else documents, *shown)
+        for failure in failures:
+            output.warn(f"not measured: {failure}")
     return 1 if failures else 0
-
-
-def _places(paths: list[Path]) -> Any:
-    """Where the files are, one a line, none of them folded."""
-    from rich.text import Text
-
-    return Text("\n" + "\n".join(f"wrote  {path}" for path in paths) + "\n", no_wrap=True, overflow="ignore")
-
-
-def _asked(on: str | None) -> list[str] | None:
-    """The runtimes that the user named, each of them known and installed; None when there is no ``--on``."""
-    if on is None:
-        return None
-    from edgecnn.errors import MissingDependencyError, UsageError
-    from edgecnn.runtimes import installed, runtime_spec
-
-    names = list(dict.fromkeys(split_names(on)))
-    if not names:
-        raise UsageError(f"--on {on!r}: no runtime named. For example: --on {','.join(_USUAL)}")
-    for name in names:
-        spec = runtime_spec(name)
-        if not installed(name):
-            raise MissingDependencyError(spec.package, spec.extra or "train", f"--on {name}")
-    return names
 
 
 def _usual(target: Target, output: Output) -> list[str]:
@@ -126,11 +114,11 @@ def _usual(target: Target, output: Output) -> list[str]:
     convertible = ".tflite" in suffixes and all(map(importlib.util.find_spec, ("tf2onnx", "tensorflow")))
     fitting = [
         name
-        for name in _USUAL
+        for name in USUAL_RUNTIMES
         if runtime_spec(name).takes in suffixes or (runtime_spec(name).takes == ".onnx" and convertible)
     ]
     usable = [name for name in fitting if installed(name)]
-    missing = [name for name in _USUAL if not installed(name)]
+    missing = [name for name in USUAL_RUNTIMES if not installed(name)]
     if missing:
         output.say(f"Not installed, so left out: {joined(missing)}. `edgecnn doctor` says how to get them.")
     elif "onnxruntime" not in fitting:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecnn.cli._common import Output, common_options
+from edgecnn.formats import ABSENT, shape_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -115,7 +116,7 @@ def _document(info: DataSetInfo, place: Location | None) -> dict[str, Any]:
 
 
 def _shape(info: DataSetInfo) -> str:
-    return "×".join(map(str, info.shape)) if info.shape else "–"
+    return shape_text(info.shape) if info.shape else ABSENT
 
 
 def _absent(info: DataSetInfo) -> str:
@@ -124,34 +125,28 @@ def _absent(info: DataSetInfo) -> str:
 
 def _facts(info: DataSetInfo, found: str) -> list[RenderableType]:
     """A published set: description, then one line a fact."""
-    from rich.text import Text
-
     ways = [("" if number else "to get it", way) for number, way in enumerate(info.get)]
     home = [("home", info.home)] if info.home else []
     rows = [("shape", _shape(info)), ("found", found), *ways, ("licence", info.licence), *home]
-    return [Text(f"{info.title}: {info.description}"), "", _two_columns(rows)]
+    return [f"{info.title}: {info.description}", "", *_lines(rows)]
 
 
 def _own_facts(info: DataSetInfo, found: str) -> list[RenderableType]:
     """A user's images: where they come from and whose they are is no news to the user."""
-    return [_two_columns([("images", found), ("shape", _shape(info)), ("classes", str(info.classes))])]
+    return _lines([("images", found), ("shape", _shape(info)), ("classes", str(info.classes))])
 
 
-def _two_columns(rows: list[tuple[str, str]]) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, Text(value))
-    return table
+def _lines(rows: list[tuple[str, str]]) -> list[RenderableType]:
+    """One line a fact, which nothing folds: there are paths and commands among them, to be copied."""
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:<{width}}  {value}" for name, value in rows]
 
 
 def _class_table(labels: tuple[str, ...], classes: dict[str, list[int]]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
+
+    from firmware_export.graph import printable
 
     table = Table(box=None, pad_edge=False)
     table.add_column("class", justify="right")
@@ -159,7 +154,7 @@ def _class_table(labels: tuple[str, ...], classes: dict[str, list[int]]) -> Rend
     for split in classes:
         table.add_column(split, justify="right")
     for index, label in enumerate(labels):
-        table.add_row(str(index), Text(label), *(str(counts[index]) for counts in classes.values()))
+        table.add_row(str(index), Text(printable(label)), *(str(counts[index]) for counts in classes.values()))
     table.add_section()
     table.add_row("", "all", *(str(sum(counts)) for counts in classes.values()))
     return table

@@ -65,6 +65,9 @@ def _page(machine: dict[str, str], checks: list[Check], works: bool) -> list[Ren
         shown = check.section
         table.add_row(Text(heading, style="bold"), _MARKS[check.status], check.name, Text(check.found or "not found"))
     page: list[RenderableType] = [title, "", table, ""]
+    # On lines of their own, where nothing folds them.
+    page += [f"{check.name.capitalize()} are written to {check.path}" for check in checks if check.section == "folders"]
+    page.append("")
     wrong = [check for check in checks if check.status != "ok"]
     if wrong:
         page += [Text("What is not there, what it is for, and how to get it:", style="bold"), _advice(wrong), ""]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.cli._common import Output, common_options
-from edgecnn.formats import percent
+from edgecnn.formats import count, percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgecnn.artefacts import Artefact, Target
-    from edgecnn.evaluate import Evaluation
+    from edgecnn.artefacts import ModelFile, Target
+    from edgecnn.results import Evaluation
 
 _MATRIX_CLASSES = 12    # more columns do not fit 80 characters; the commonest confusions are listed instead
 _CONFUSIONS = 12
@@ -40,11 +40,14 @@ def command(
       edgecnn evaluate fashion_mnist_cnn --on keras --limit 1000
       edgecnn evaluate resnet8.tflite --data image_folder:cifar10.zip
     """
-    from edgecnn.artefacts import ends_of, in_data_order, parse_preprocess, resolve, settle_contract
+    from edgecnn.artefacts import ends_of, resolve
     from edgecnn.data import section_from_text
     from edgecnn.errors import UsageError
-    from edgecnn.evaluate import classify, default_section, evaluate_predictions, load_test_data
+    from edgecnn.evaluate import evaluate_predictions
+    from edgecnn.evaluation_data import default_section, load_test_data
+    from edgecnn.predict import classify
     from edgecnn.runtimes import load_session, runtime_spec
+    from edgecnn.settle import in_data_order, parse_preprocess, settle_contract
 
     if runtime is not None:
         runtime_spec(runtime)
@@ -78,12 +81,13 @@ def command(
     headline = (
         f"{artefact.path} on {name} ({session.version})\n"
         f"Accuracy {percent(found.accuracy)} (95 % interval {percent(found.accuracy_low)} to "
-        f"{percent(found.accuracy_high)}), {found.correct:,} of {found.samples:,} test samples of {section.set}\n"
+        f"{percent(found.accuracy_high)}), {count(found.correct)} of {count(found.samples)} "
+        f"test samples of {section.set}\n"
     )
     output.result(document, headline, *_tables(found, test.labels))
 
 
-def _choose(target: Target, runtime: str | None) -> Artefact:
+def _choose(target: Target, runtime: str | None) -> ModelFile:
     """The file of a target that is evaluated: the int8 one where the runtime takes one, else the float one."""
     from edgecnn.errors import UsageError
     from edgecnn.runs import FLOAT_TFLITE, INT8_ONNX, INT8_TFLITE, KERAS, ONNX
@@ -112,6 +116,7 @@ def _tables(found: Evaluation, labels: tuple[str, ...]) -> list[RenderableType]:
     """Per-class figures, and the confusion matrix or, for many classes, the commonest confusions."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     numbered = labels != tuple(str(index) for index in range(len(labels)))
     classes = Table(box=box.SIMPLE_HEAD, title="Per class", title_justify="left", pad_edge=False)
@@ -121,7 +126,7 @@ def _tables(found: Evaluation, labels: tuple[str, ...]) -> list[RenderableType]:
     for index, figures in enumerate(found.per_class):
         name = f"{index} {figures.label}" if numbered else figures.label
         rates = (percent(rate, 1) for rate in (figures.precision, figures.recall, figures.f1))
-        classes.add_row(name, *rates, f"{figures.support:,}")
+        classes.add_row(Text(name), *rates, count(figures.support))
     if len(labels) > _MATRIX_CLASSES:
         return [classes, _confusions(found, labels)]
     matrix = Table(
@@ -130,33 +135,28 @@ def _tables(found: Evaluation, labels: tuple[str, ...]) -> list[RenderableType]:
     )    # fmt: skip
     matrix.add_column("", overflow="ellipsis", no_wrap=True, max_width=14)
     for index in range(len(labels)):
-        matrix.add_column(str(index) if numbered else labels[index], justify="right", no_wrap=True)
+        matrix.add_column(Text(str(index) if numbered else labels[index]), justify="right", no_wrap=True)
     for index, row in enumerate(found.confusion_matrix):
-        cells = (
-            f"[bold]{count}[/bold]" if column == index else (str(count) if count else "[dim]·[/dim]")
-            for column, count in enumerate(row)
-        )
-        matrix.add_row(f"{index} {labels[index]}" if numbered else labels[index], *cells)
+        cells = [
+            Text(str(samples)) if samples or column == index else Text("·", style="dim")
+            for column, samples in enumerate(row)
+        ]
+        cells[index].stylize("bold")
+        matrix.add_row(Text(f"{index} {labels[index]}" if numbered else labels[index]), *cells)
     return [classes, matrix]
 
 
 def _confusions(found: Evaluation, labels: tuple[str, ...]) -> RenderableType:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    pairs = sorted(
-        (
-            (count, true, said)
-            for true, row in enumerate(found.confusion_matrix)
-            for said, count in enumerate(row)
-            if true != said and count
-        ),
-        key=lambda pair: (-pair[0], pair[1:]),
-    )
+    from edgecnn.statistics import confusions
+
     table = Table(box=box.SIMPLE_HEAD, title="Commonest confusions", title_justify="left", pad_edge=False)
     table.add_column("true class", overflow="ellipsis", no_wrap=True, max_width=28)
     table.add_column("predicted", overflow="ellipsis", no_wrap=True, max_width=28)
     table.add_column("samples", justify="right")
-    for count, true, said in pairs[:_CONFUSIONS]:
-        table.add_row(labels[true], labels[said], f"{count:,}")
+    for one in confusions(found.confusion_matrix)[:_CONFUSIONS]:
+        table.add_row(Text(labels[one.true]), Text(labels[one.predicted]), count(one.samples))
     return table

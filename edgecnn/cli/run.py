@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from edgecnn.cli._common import Output, common_options, split_names
+from edgecnn.cli._common import Output, asked_runtimes, common_options, usual_runtimes
 from edgecnn.cli._training import kept_if_resumable, open_run, training_options
 
 
 @click.command()
 @click.argument("model")
 @training_options
-@click.option("--on", "runtimes", default="litert,litert-ref,onnxruntime", show_default=True, help="Runtimes.")
+@click.option("--on", metavar="RUNTIMES", help="litert, litert-ref, onnxruntime (the default), keras.")
 @click.option("--runs", type=click.IntRange(min=1), default=200, show_default=True, help="Counted inferences.")
 @click.option("--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before them.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one inference.")
@@ -25,16 +26,17 @@ def command(
     limit: int | None,
     out: Path | None,
     resume: bool,
-    runtimes: str,
+    on: str | None,
     runs: int,
     warmup: int,
     threads: int,
     output: Output,
-) -> None:
+) -> int:
     """Train, quantize, export, measure and report MODEL, in one go.
 
     The run's folder then holds model.keras, model_int8.tflite, model.onnx, model_int8.onnx, c_array/, results.json
-    and report.html. Leaves with exit code 1 when int8 loses more accuracy than the recipe's budget.max_drop.
+    and report.html. Leaves with exit code 1 when int8 loses more accuracy than the recipe's budget.max_drop, or when
+    an export could not be made.
 
     \b
     Example:
@@ -42,23 +44,34 @@ def command(
       edgecnn run fashion_mnist_cnn --epochs 3 --on litert,onnxruntime
     """
     from edgecnn.cli._display import TerminalDisplay
-    from edgecnn.cli.quantize import judge
-    from edgecnn.pipeline import Measuring, run_pipeline
+    from edgecnn.cli._judge import judge
+    from edgecnn.data import open_dataset
+    from edgecnn.pipeline import Measuring, over_budget, run_pipeline
     from edgecnn.report import terminal_table
     from edgecnn.runs import REPORT
-    from edgecnn.runtimes import runtime_spec
 
-    names = split_names(runtimes)
-    for name in names:
-        runtime_spec(name)
+    asked = asked_runtimes(on)
+    runtimes = asked if asked is not None else usual_runtimes(output)
     run = open_run(model, overrides, epochs, limit, out, resume)
     with kept_if_resumable(run, "run", resume, output):
-        results = run_pipeline(run, TerminalDisplay(output), Measuring(names, runs, warmup, threads), resume)
-    report = run.file(REPORT)
-    lines = [terminal_table(results), f"run     {run.path}"]
-    if report.is_file():
-        lines.append(f"report  {report}")
+        dataset = open_dataset(run.info.recipe.data)
+        measuring = Measuring(runtimes, runs, warmup, threads)
+        outcome = run_pipeline(run, dataset, TerminalDisplay(output), measuring, resume)
     figures = run.info.quantization
-    document = {"run": str(run.path), "report": str(report) if report.is_file() else None, "quantization": figures}
-    output.result({**document, "results": results.model_dump(mode="json")}, *lines)
+    assert figures is not None    # what run_pipeline leaves
+    report = run.file(REPORT)
+    document: dict[str, Any] = {
+        "run": str(run.path),
+        "report": str(report) if report.is_file() else None,
+        "quantization": figures.model_dump(),
+        "problems": list(outcome.problems),
+        "results": outcome.results.model_dump(mode="json"),
+    }
+    lines: list[Any] = [terminal_table(outcome.results), "", f"run     {run.path}"]
+    output.result(document, *lines, *([f"report  {report}"] if report.is_file() else []))
+    for sentence in over_budget(run):
+        output.warn(sentence)
+    for problem in outcome.problems:
+        output.warn(problem)
     judge(figures, output)
+    return 1 if outcome.problems else 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.cli._common import Output, common_options
+from edgecnn.formats import shape_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,10 +32,10 @@ def command(reference: str, output: Output) -> None:
     """
     path = _find(reference)
     if path.suffix.lower() == ".keras":
-        from edgecnn.quantize import load_keras_model
+        from edgecnn.keras_quiet import load_keras_model
         from edgecnn.summary import summarize_keras
 
-        summary = summarize_keras(load_keras_model(path))
+        summary = summarize_keras(load_keras_model(path, "a summary of a Keras model"))
     else:
         from edgecnn.summary import summarize
         from edgecnn.tflite_file import read_graph
@@ -48,12 +49,14 @@ def command(reference: str, output: Output) -> None:
 def _find(reference: str) -> Path:
     """The model file that a reference means."""
     from edgecnn.errors import EdgecnnError, UsageError
+    from edgecnn.files import is_there
     from edgecnn.runs import INT8_TFLITE, KERAS, find_run
 
     path = Path(reference)
-    if path.suffix.lower() in (".tflite", ".keras") and not path.is_dir():
+    there = is_there(path)
+    if path.suffix.lower() in (".tflite", ".keras") and not (there and path.is_dir()):
         return path
-    if path.is_file():
+    if there and path.is_file():
         raise UsageError(f"{reference}: not a model file that is known here. Supported: .tflite, .keras, or a run.")
     run = find_run(reference)
     for name in (INT8_TFLITE, KERAS):
@@ -63,11 +66,9 @@ def _find(reference: str) -> Path:
 
 
 def _heading(summary: Summary) -> str:
-    from rich.markup import escape
-
     from edgecnn.formats import size
 
-    return f"{escape(summary.name)}: {summary.format}, {summary.dtype}, {size(summary.file_bytes)}"
+    return f"{summary.name}: {summary.format}, {summary.dtype}, {size(summary.file_bytes)}"
 
 
 def _table(*columns: str, left: int) -> Table:
@@ -84,13 +85,13 @@ def _layers(summary: Summary) -> Table:
     from rich.text import Text
 
     from edgecnn.formats import count
-    from firmware_export.graph import short_name
+    from firmware_export.graph import printable, short_name
 
     rows = [
         (
-            layer.op.lower() if summary.format == "tflite" else layer.op,
+            printable(layer.op.lower() if summary.format == "tflite" else layer.op),
             layer.name,
-            _shape(layer.output_shape),
+            shape_text(layer.output_shape),
             count(layer.parameters),
             count(layer.macs),
             count(layer.weight_bytes),
@@ -104,7 +105,8 @@ def _layers(summary: Summary) -> Table:
     room = max(10, 80 - sum(widths) + widths[1] - 2 * (len(headings) - 1))
     table = _table(*headings, left=3)
     for number, (op, name, *figures) in enumerate(rows):
-        table.add_row(op, Text(short_name(name, room)), *figures, style="bold" if number == len(summary.layers) else "")
+        style = "bold" if number == len(summary.layers) else ""
+        table.add_row(Text(op), Text(short_name(name, room)), *figures, style=style)
     return table
 
 
@@ -116,13 +118,15 @@ def _largest(summary: Summary) -> Table:
 
     table = _table("largest activations", "type", "shape", "bytes", left=3)
     for tensor in summary.largest_tensors:
-        table.add_row(Text(short_name(tensor.name, 40)), tensor.dtype, _shape(tensor.shape), count(tensor.bytes))
+        table.add_row(Text(short_name(tensor.name, 40)), tensor.dtype, shape_text(tensor.shape), count(tensor.bytes))
     return table
 
 
 def _facts(summary: Summary) -> Table:
     from rich.table import Table
     from rich.text import Text
+
+    from firmware_export.graph import printable
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for tensor in summary.inputs:
@@ -131,16 +135,13 @@ def _facts(summary: Summary) -> Table:
         table.add_row("output", Text(_end(tensor)))
     contract = summary.contract
     if contract is not None:
-        labels = ", ".join(contract.labels)
-        table.add_row("contract", Text(f"{contract.name}: {contract.task}, {contract.preprocess.kind} input"))
+        labels = printable(", ".join(contract.labels))
+        about = f"{contract.name}: {contract.task}, {contract.preprocess.kind} input"
+        table.add_row("contract", Text(printable(about)))
         table.add_row("labels", Text(labels if len(labels) <= 200 else f"{labels[:200]}…"))
     return table
 
 
 def _end(tensor: TensorSummary) -> str:
     quant = "" if tensor.scale is None else f", scale {tensor.scale:.9g}, zero point {tensor.zero_point}"
-    return f"{tensor.dtype} {_shape(tensor.shape)}{quant}"
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape)) or "scalar"
+    return f"{tensor.dtype} {shape_text(tensor.shape)}{quant}"

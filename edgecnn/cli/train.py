@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edgecnn.cli._common import Output, common_options
 from edgecnn.cli._training import kept_if_resumable, open_run, training_options
-
-if TYPE_CHECKING:
-    from edgecnn.runs import Run
 
 
 @click.command()
@@ -36,21 +33,17 @@ def command(
       edgecnn train digits_tiny --resume      after Ctrl-C or a crash
     """
     from edgecnn.cli._display import TerminalDisplay
+    from edgecnn.data import open_dataset
     from edgecnn.pipeline import train_stage
 
     run = open_run(model, overrides, epochs, limit, out, resume)
     with kept_if_resumable(run, "train", resume, output):
-        train_stage(run, TerminalDisplay(output), resume)
-    document = _document(run)
-    output.result(document, *_lines(document))
-
-
-def _document(run: Run) -> dict[str, Any]:
+        train_stage(run, open_dataset(run.info.recipe.data), TerminalDisplay(output), resume)
     info = run.info
-    figures = {key: value for key, value in info.training.items() if key != "history"}
-    evaluation = info.evaluation["float"]
-    names = ("accuracy", "accuracy_low", "accuracy_high", "samples")
-    return {"run": str(run.path), "model": info.model, **figures, **{key: evaluation[key] for key in names}}
+    assert info.training is not None and info.evaluation is not None    # what train_stage leaves
+    figures = info.evaluation.model_dump(include={"accuracy", "accuracy_low", "accuracy_high", "samples"})
+    document = {"run": str(run.path), "model": info.model, **info.training.model_dump(exclude={"history"}), **figures}
+    output.result(document, *_lines(document))
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
@@ -58,8 +51,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
     low, high = percent(document["accuracy_low"]), percent(document["accuracy_high"])
     return [
-        f"test accuracy  {percent(document['accuracy'])}   ({low} to {high} with 95 % confidence, "
-        f"{document['samples']} samples)",
+        f"test accuracy  {percent(document['accuracy'])} ({low} to {high} with 95 % confidence)",
         f"best epoch     {document['best_epoch']} of {document['epochs']}, trained in {document['seconds']} s",
         f"run            {document['run']}",
         f"next           edgecnn quantize {document['run']}",

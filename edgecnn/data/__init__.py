@@ -10,8 +10,9 @@ import importlib
 from pathlib import Path
 from typing import Protocol, cast
 
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, is_there
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples
 from edgecnn.errors import UsageError, unknown_name
+from edgecnn.files import is_there
 from edgecnn.recipe import DataSection
 
 DATASETS: dict[str, str] = {
@@ -68,7 +69,7 @@ def section_from_text(text: str) -> DataSection:
         return DataSection(set=kind, path=path)
     if is_there(Path(text)):
         return DataSection(set="image_folder", path=text)
-    if any(sign in text for sign in "/\\.") and text not in DATASETS:
+    if any(sign in text for sign in "/\\."):
         raise UsageError(f"{text}: no such file or folder, and no data set of that name.")
     raise unknown_name("data set", text, DATASETS, "A folder or zip with train/<class>/*.png works too: give its path.")
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from edgecnn.data._image_source import Source
 from edgecnn.errors import EdgecnnError, MissingDependencyError
+from edgecnn.formats import shape_text
+from edgecnn.machine import memory_bytes
 
 # Named, so that a file of another kind under an image's name does not reach Pillow's rarer readers.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
@@ -102,8 +104,8 @@ def decode_all(source: Source, keys: Sequence[str], resize: Size | None, size: S
             image = decode(source, keys[index], resize, channels)
             if image.shape != shape[1:]:
                 raise EdgecnnError(
-                    f"{source.where(keys[index])}: {image.shape[0]}x{image.shape[1]} pixels, the images before it have "
-                    f"{size[0]}x{size[1]}. Resize all to one size, for example: --set data.size=[96,96]"
+                    f"{source.where(keys[index])}: {shape_text(image.shape[:2])} pixels, the images before it have "
+                    f"{shape_text(size)}. Resize all to one size, for example: --set data.size=[96,96]"
                 )
             pixels[index] = image
 
@@ -146,12 +148,9 @@ def _open(source: Source, key: str) -> Any:
 def _check_memory(shape: tuple[int, ...]) -> None:
     """Refuse what cannot fit: the system would end the program later, without a word."""
     needed = int(np.prod(shape, dtype=np.float64))
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):    # not on every system
-        return
-    if needed > there:
+    there = memory_bytes()
+    if there is not None and needed > there:
         raise EdgecnnError(
-            f"{shape[0]} images of {shape[1]}x{shape[2]}x{shape[3]} need {needed / 1e9:.1f} GB, this machine has "
+            f"{shape[0]} images of {shape_text(shape[1:])} need {needed / 1e9:.1f} GB, this machine has "
             f"{there / 1e9:.1f} GB. Resize them, for example: --set data.size=[96,96]"
         )

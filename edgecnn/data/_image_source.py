@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edgecnn.data.base import SplitName
 from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.files import sha256_file, sha256_tree
+from edgecnn.files import readable_os_errors, sha256_file, sha256_tree
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 _MOST_BYTES = 1 << 28    # of one image file in a zip: what unpacks to more is no picture
@@ -57,10 +57,8 @@ class FolderSource:
 
     def read(self, key: str) -> bytes:
         """The bytes of one file."""
-        try:
+        with readable_os_errors(self.path / key, "read"):
             return (self.path / key).read_bytes()
-        except OSError as error:
-            raise EdgecnnError(f"cannot read {self.path / key}: {error.strerror}.") from error
 
     def where(self, key: str) -> str:
         """The file's path."""
@@ -69,10 +67,8 @@ class FolderSource:
     def digest(self, split: SplitName, keys: list[str]) -> dict[str, str]:
         """One digest over the names and contents of the files given."""
         name = f"{self.path.resolve().name}: {split} images"
-        try:
+        with readable_os_errors(self.path, "read"):
             return {name: sha256_tree([self.path / key for key in keys], self.path)}
-        except OSError as error:
-            raise EdgecnnError(f"cannot read {error.filename}: {error.strerror}.") from error
 
 
 class ZipSource:
@@ -83,14 +79,13 @@ class ZipSource:
         self.images: dict[Parts, str] = {}
         self.folders: set[Parts] = set()
         try:
-            self._archive = zipfile.ZipFile(path)
+            with readable_os_errors(path, "read"):
+                self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise EdgecnnError(
                 f"{path}: not a readable zip file ({error}). Supported: a folder or a .zip. "
                 "If it was downloaded, get it again."
             ) from error
-        except OSError as error:
-            raise EdgecnnError(f"cannot read {path}: {error.strerror}.") from error
         found = {}
         for entry in self._archive.infolist():
             name = entry.filename.replace("\\", "/")    # as some Windows tools write them

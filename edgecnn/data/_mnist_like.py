@@ -8,6 +8,7 @@ taken as it is: a file that turns out to be corrupt is an error, never a reason 
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -16,12 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, is_there, refuse_settings
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, refuse_settings
 from edgecnn.data.idx import parse_idx, read_file
 from edgecnn.errors import EdgecnnError
-from edgecnn.files import sha256_bytes, sha256_file
+from edgecnn.files import is_there, sha256_bytes, sha256_file
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.recipe import DataSection
+
+# What a user of the library may listen to; the command line shows it as a remark, and not with --quiet.
+log = logging.getLogger(__name__)
 
 SIDE = 28
 _PREFIX: dict[SplitName, str] = {"train": "train", "test": "t10k"}
@@ -40,6 +44,7 @@ class MnistLike:
         packaged: Folders of the operating system's packages.
         keras_name: Module in ``keras.datasets``.
         keras_cache: Its folder or ``.npz`` file in Keras's cache.
+        megabytes: Size of the download.
     """
 
     info: DataSetInfo
@@ -48,6 +53,7 @@ class MnistLike:
     packaged: tuple[Location, ...]
     keras_name: str
     keras_cache: str
+    megabytes: int
 
 
 # The sets share their file names; the SHA-256 of the labels, one byte each, tells one from another.
@@ -222,6 +228,7 @@ def _download(spec: MnistLike) -> Location:
         keras = import_keras(f"downloading {spec.info.title}")
     except EdgecnnError as error:
         raise EdgecnnError(f"{missing}. Ways to get it: {ways}. ({error})") from error
+    log.info("Downloading %s (%d MB) into %s", spec.info.title, spec.megabytes, keras_home() / "datasets")
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT)
     try:

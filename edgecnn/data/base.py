@@ -131,14 +131,6 @@ class Location:
     how: str
 
 
-def is_there(path: Path) -> bool:
-    """Whether a file or folder exists, as far as this user can see."""
-    try:
-        return path.exists()
-    except OSError:    # a folder on the way may not be entered, or the name is too long
-        return False
-
-
 def refuse_settings(section: DataSection, info: DataSetInfo, *names: str) -> None:
     """Refuse settings that a data set would otherwise ignore without a word.
 

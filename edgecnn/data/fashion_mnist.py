@@ -33,6 +33,7 @@ SPEC = _mnist_like.MnistLike(
     packaged=(Location(Path("/usr/share/datasets/fashion-mnist"), "Debian package dataset-fashion-mnist"),),
     keras_name="fashion_mnist",
     keras_cache="fashion-mnist",
+    megabytes=30,
 )
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from edgecnn.errors import EdgecnnError
+from edgecnn.files import readable_os_errors
+from edgecnn.formats import shape_text
 
 _UINT8 = 0x08
 _TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
@@ -34,15 +36,8 @@ def read_file(path: Path) -> bytes:
     Raises:
         EdgecnnError: It cannot be read.
     """
-    try:
+    with readable_os_errors(path, "read"):
         return path.read_bytes()
-    except OSError as error:
-        raise EdgecnnError(f"cannot read {path}: {error.strerror}.") from error
-
-
-def read_idx(path: Path, advice: str = "Get the file again.") -> np.ndarray:
-    """The array in an idx file, plain or gzip-compressed; see ``parse_idx``."""
-    return parse_idx(read_file(path), str(path), advice)
 
 
 def parse_idx(data: bytes, where: str, advice: str = "Get the file again.") -> np.ndarray:
@@ -88,7 +83,7 @@ def _parse(stream: io.BufferedIOBase, most: int, where: str, advice: str) -> np.
     shape = struct.unpack(f">{rank}I", header)
     size = math.prod(shape)
     values = stream.read(min(size, most) + 1)    # one more than there should be, to notice what is left over
-    stated = "x".join(str(length) for length in shape)
+    stated = shape_text(shape)
     if len(values) < size:
         raise EdgecnnError(f"{where}: truncated: {len(values)} values found, {size} expected for {stated}. {advice}")
     if len(values) > size:

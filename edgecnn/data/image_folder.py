@@ -13,8 +13,10 @@ import numpy as np
 from edgecnn.data._image_decode import Channels, decode_all, is_grey, size_of
 from edgecnn.data._image_layout import Layout, arrange
 from edgecnn.data._image_source import Source, open_source
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, is_there
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName
 from edgecnn.errors import UsageError
+from edgecnn.files import is_there
+from edgecnn.formats import shape_text
 from edgecnn.recipe import DataSection
 
 INFO = DataSetInfo(
@@ -89,7 +91,7 @@ def _describe(section: DataSection, layout: Layout) -> str:
     """The path, and what was done to the images on the way."""
     remarks = [layout.note] if layout.note else []
     if section.size is not None:
-        remarks.append(f"resized to {section.size[0]}x{section.size[1]}, bilinear")
+        remarks.append(f"resized to {shape_text(section.size)}, bilinear")
     if section.channels is not None:
         remarks.append("converted to grey" if section.channels == 1 else "converted to RGB")
     return f"{section.path} ({'; '.join(remarks)})" if remarks else str(section.path)

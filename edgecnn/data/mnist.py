@@ -28,6 +28,7 @@ SPEC = _mnist_like.MnistLike(
     packaged=(),
     keras_name="mnist",
     keras_cache="mnist.npz",
+    megabytes=11,
 )
 
 

@@ -8,32 +8,19 @@ large an arena it needs. Same model, same text: no date and no path in them.
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecnn.c_names import name_problem
 from edgecnn.errors import UsageError
 from edgecnn.export.tflm_arena import Arena, measure_arena
 from edgecnn.export.tflm_ops import resolver_calls
-from edgecnn.files import readable_os_errors, sha256_bytes, whole_file
+from edgecnn.files import readable_os_errors, require_file, sha256_bytes, whole_file
 from edgecnn.tflite_file import read_graph
 from firmware_export.graph import Graph, Tensor, printable, short_name
 
 ALIGNMENT = 16
 BYTES_PER_LINE = 12
-LONGEST_NAME = 48
-
-_KEYWORDS = """
-    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class
-    co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype
-    default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int
-    long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
-    reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct switch
-    template this thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using
-    virtual void volatile wchar_t while xor xor_eq
-"""
-KEYWORDS = frozenset(_KEYWORDS.split())
-"""Of C23 and C++23 together."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +44,16 @@ def write_c_array(model: Path, out: Path, name: str) -> CArrayExport:
     """Write a model as C source.
 
     Args:
-        model: A ``.tflite`` file.
+        model: A ``.tflite`` file. A ``.keras`` file has no operators yet and gets the advice to quantize it first.
         out: The folder; it is made when it does not exist, and other files in it are left alone.
         name: The beginning of file and symbol names, such as ``person_detect``: a C identifier.
 
     Raises:
-        UsageError: ``name`` cannot be part of a C identifier.
+        UsageError: ``name`` cannot be part of a C identifier, or the model is a ``.keras`` or ``.onnx`` file.
         EdgecnnError: The model cannot be read, TFLite Micro lacks one of its operators, or ``out`` cannot be written.
     """
     check_name(name)
+    _check_format(model)
     graph = read_graph(model)
     with readable_os_errors(model, "read"):
         data = model.read_bytes()
@@ -84,23 +72,25 @@ def write_c_array(model: Path, out: Path, name: str) -> CArrayExport:
     return CArrayExport(files, tuple(calls), arena.bytes, arena.note)
 
 
+def _check_format(model: Path) -> None:
+    """Refuse what this project makes and TFLite Micro does not run, with the way to what it does."""
+    ways = {
+        ".keras": f"Quantize it first: edgecnn quantize {model}",
+        ".onnx": "Give the .tflite file that it was made from.",
+    }
+    if (way := ways.get(model.suffix.lower())) is not None:
+        require_file(model)
+        raise UsageError(f"{model}: a C array is made from a .tflite file. {way}")
+
+
 def check_name(name: str) -> None:
     """Refuse a name that cannot be part of C and C++ identifiers.
 
     Raises:
         UsageError: With a name that could.
     """
-    if name in KEYWORDS:
-        raise UsageError(f"--name {name}: it is a keyword of C or C++. Try: {name}_net")
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII) and "__" not in name and len(name) <= LONGEST_NAME:
-        return
-    usable = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", name)).strip("_")[:LONGEST_NAME].rstrip("_")
-    if not usable[:1].isalpha() or usable in KEYWORDS:
-        usable = f"net_{usable}".rstrip("_")[:LONGEST_NAME]
-    raise UsageError(
-        f"--name {name!r}: not a C identifier (a letter, then letters, digits and single underscores, at most "
-        f"{LONGEST_NAME}). Try: {usable}"
-    )
+    if problem := name_problem(name):
+        raise UsageError(f"--name {name}: {problem}")
 
 
 def _about(graph: Graph, file: str, data: bytes) -> str:
@@ -216,7 +206,7 @@ inline tflite::MicroMutableOpResolver<k{camel}NumberOfOps> get_{name}_op_resolve
 
 def _arena_constant(camel: str, arena: Arena) -> str:
     if arena.bytes is None:
-        return f"// Size of the tensor arena: {_comment(arena.note)}.\n"
+        return f"// Size of the tensor arena: not measured: {_comment(arena.note)}.\n"
     return f"""\
 // Bytes of the tensor arena, rounded up to {ALIGNMENT}:
 // {arena.note}.

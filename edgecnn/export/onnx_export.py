@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgecnn.contract import METADATA_NAME, Contract, TensorContract
-from edgecnn.errors import EdgecnnError, MissingDependencyError
+from edgecnn.errors import EdgecnnError, MissingDependencyError, first_line
 from edgecnn.files import whole_file
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.runtimes import load_session
@@ -28,7 +28,7 @@ OPSET = 18
 INPUT, OUTPUT = "input", "output"
 
 FLOAT_TOLERANCE = 1e-5
-"""Largest difference from Keras that a float ONNX may show on the checked samples."""
+"""Largest difference from Keras that a float ONNX may show on the checked samples; relative where values exceed 1."""
 
 INT8_AGREEMENT = 0.995
 """Smallest share of real samples on which int8 ONNX and int8 TFLite must name the same class."""
@@ -100,7 +100,7 @@ def float_onnx(model: Any) -> Any:
                 function, input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)], opset=OPSET
             )
     except Exception as error:    # tf2onnx raises whatever the op's translation raises
-        raise EdgecnnError(f"tf2onnx cannot translate the model: {str(error).splitlines()[0]}") from error
+        raise EdgecnnError(f"tf2onnx cannot translate the model: {first_line(error)}") from error
     return proto
 
 
@@ -115,8 +115,7 @@ def onnx_from_tflite(path: Path) -> Any:
         with _quiet():
             proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
     except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise EdgecnnError(f"tf2onnx cannot translate {path}: {first}") from error
+        raise EdgecnnError(f"tf2onnx cannot translate {path}: {first_line(error)}") from error
     return proto
 
 
@@ -176,7 +175,14 @@ def onnx_contract(proto: Any, contract: Contract) -> Contract:
 
 
 def write_checked(
-    proto: Any, path: Path, runtime: str, source: Path, inputs: np.ndarray, agreement: float = INT8_AGREEMENT
+    proto: Any,
+    path: Path,
+    runtime: str,
+    source: Path,
+    inputs: np.ndarray,
+    *,
+    quantized: bool,
+    agreement: float = INT8_AGREEMENT,
 ) -> Check:
     """Write an ONNX file if ONNX Runtime gives what its source gives.
 
@@ -186,7 +192,8 @@ def write_checked(
         runtime: Runtime of the source: ``keras`` or ``litert``.
         source: The file that was converted.
         inputs: Encoded samples ``[N, ...]`` of the input's type.
-        agreement: Smallest share of them that must get the same class, for int8.
+        quantized: The model computes in integers, whatever type its ends have: judged by classes, not by values.
+        agreement: Smallest share of the samples that must then get the same class.
 
     Raises:
         EdgecnnError: They differ by more than the tolerance; nothing is written.
@@ -200,14 +207,15 @@ def write_checked(
         check = Check(
             len(pairs),
             max(float(np.max(np.abs(a.astype(np.float64) - b.astype(np.float64)))) for a, b in pairs),
-            "" if inputs.dtype == np.float32 else "steps",
+            "" if np.issubdtype(pairs[0][0].dtype, np.floating) else "steps",
             float(np.mean([a.argmax() == b.argmax() for a, b in pairs])),
         )
-        if inputs.dtype == np.float32:
-            if check.largest_difference > FLOAT_TOLERANCE:
+        if not quantized:
+            allowed = FLOAT_TOLERANCE * max(1.0, *(float(np.max(np.abs(b))) for _, b in pairs))
+            if check.largest_difference > allowed:
                 raise EdgecnnError(
                     f"the ONNX model differs from {source} by {check.largest_difference:.2e} "
-                    f"(allowed: {FLOAT_TOLERANCE:.0e}). Nothing was written."
+                    f"(allowed: {allowed:.0e}). Nothing was written."
                 )
         elif check.agreement < agreement:
             raise EdgecnnError(

@@ -1,7 +1,7 @@
 """How large TFLite Micro's tensor arena must be for a model: measured with the interpreter of the tflite-micro wheel.
 
-The measurement runs in a process of its own (``python -m edgecnn.export.tflm_arena MODEL``), because native code that
-meets something unexpected ends the process it runs in.
+The measurement runs in a process of its own, because native code that meets something unexpected ends the process it
+runs in.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecnn.child_process import python_command, said_lines, signal_name
 from firmware_export.tflite import read_model
 
 STEP = 16
@@ -25,6 +25,9 @@ LARGEST_ARENA = 64 << 20
 
 TIMEOUT_S = 300
 
+REFUSED = 3
+"""Exit code of the measuring process when TFLite Micro does not take the model; a Python error ends it with 1."""
+
 
 @dataclass(frozen=True)
 class Arena:
@@ -32,7 +35,7 @@ class Arena:
 
     Attributes:
         bytes: The smallest arena in which the model allocates and runs, a multiple of ``STEP``; None if not measured.
-        note: How it was measured, or why not; a sentence without its full stop.
+        note: How it was measured, or why it was not; without a full stop.
     """
 
     bytes: int | None
@@ -42,24 +45,22 @@ class Arena:
 def measure_arena(model: Path) -> Arena:
     """Find the smallest arena; never raises for what TFLite Micro cannot do, the note says it instead."""
     if importlib.util.find_spec("tflite_micro") is None:
-        return Arena(None, "not measured: the package tflite-micro is not installed (pip install 'edgecnn[mcu]')")
-    command = [sys.executable, "-m", "edgecnn.export.tflm_arena", str(model.resolve())]
+        return Arena(None, "the package tflite-micro is not installed; get it with: pip install 'edgecnn[mcu]'")
+    command = python_command("from edgecnn.export.tflm_arena import main; main()", str(model.resolve()))
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        return Arena(None, f"not measured: TFLite Micro did not end within {TIMEOUT_S} s")
-    said = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+        return Arena(None, f"TFLite Micro did not end within {TIMEOUT_S} s")
     if done.returncode < 0:
-        return Arena(None, f"not measured: TFLite Micro crashed on this model ({_signal(-done.returncode)})")
+        return Arena(None, f"TFLite Micro crashed on this model ({signal_name(-done.returncode)})")
     if done.returncode:
-        return Arena(None, f"not measured: TFLite Micro refused this model: {said[0] if said else 'no reason given'}")
+        said = said_lines(done.stderr) or ["no reason given"]
+        if done.returncode == REFUSED:    # TFLite Micro writes the reason first, then what follows from it
+            return Arena(None, f"TFLite Micro refused this model: {said[0]}")
+        return Arena(None, f"the measuring process failed: {said[-1]}")
     version = importlib.metadata.version("tflite-micro")
     found = int(json.loads(done.stdout)["arena_bytes"])
     return Arena(found, f"measured with tflite-micro {version} on x86-64: the smallest that allocates and runs")
-
-
-def _signal(number: int) -> str:
-    return signal.Signals(number).name if number in {item.value for item in signal.Signals} else f"signal {number}"
 
 
 def smallest_arena(model: bytes) -> int:
@@ -99,13 +100,11 @@ def smallest_arena(model: bytes) -> int:
     return enough * STEP
 
 
-def _main() -> None:
+def main() -> None:
+    """The measuring process: the model's path is its argument, ``{"arena_bytes": N}`` on standard output its answer."""
     try:
         size = smallest_arena(Path(sys.argv[1]).read_bytes())
-    except Exception as error:    # the parent reports the first line on standard error, which is TFLite Micro's own
-        sys.exit(f"{type(error).__name__}: {error}")
+    except RuntimeError as error:    # TFLite Micro has written its reason to standard error by now
+        sys.stderr.write(f"{error}\n")
+        sys.exit(REFUSED)
     sys.stdout.write(json.dumps({"arena_bytes": size}))
-
-
-if __name__ == "__main__":
-    _main()

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgecnn.formats import count
 from edgecnn.report.svg import FONT_SIZE, PAGE, draw, short
+from edgecnn.statistics import confusions
 
 COUNTED = 12
 """Up to so many classes there are counts in the fields."""
@@ -27,7 +28,7 @@ def confusion_matrix(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> 
     longest = 0.56 * FONT_SIZE * max(map(len, names), default=1)
     margin = 30 + longest
     upright = longest < cell
-    described = f"{classes} classes; rows are the true class, columns the predicted one. {confusions(matrix, labels)}"
+    described = f"{classes} classes; rows are the true class, columns the predicted one. {in_words(matrix, labels)}"
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()
@@ -89,17 +90,12 @@ def _paint_counts(axes: Any, matrix: Sequence[Sequence[int]], cell: float) -> No
                 axes.text(x, y, str(number), ha="center", va="center_baseline", fontsize=font, color=colour)
 
 
-def confusions(matrix: Sequence[Sequence[int]], labels: Sequence[str], most: int = 3) -> str:
-    """The most frequent mistakes, in a sentence."""
-    mistakes = [
-        (-number, true, said)
-        for true, row in enumerate(matrix)
-        for said, number in enumerate(row)
-        if true != said and number
-    ]
+def in_words(matrix: Sequence[Sequence[int]], labels: Sequence[str], most: int = 3) -> str:
+    """The commonest mistakes, in a sentence."""
+    mistakes = confusions(matrix)
     if not mistakes:
         return "No sample was misclassified."
     worst = "; ".join(
-        f"{labels[true]} taken for {labels[said]} ({count(-number)})" for number, true, said in sorted(mistakes)[:most]
+        f"{labels[one.true]} taken for {labels[one.predicted]} ({count(one.samples)})" for one in mistakes[:most]
     )
     return f"Most frequent mistakes: {worst}."

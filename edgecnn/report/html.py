@@ -12,7 +12,7 @@ from edgecnn.errors import MissingDependencyError
 from edgecnn.files import write_text
 from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, size
 from edgecnn.report.comparison import DOTS, comparison, latency_distribution
-from edgecnn.report.confusion import COUNTED, confusion_matrix, confusions
+from edgecnn.report.confusion import COUNTED, confusion_matrix, in_words
 from edgecnn.report.plots import learning_curve
 from edgecnn.report.view import (
     Curve,
@@ -103,7 +103,7 @@ def _context(results: Results) -> dict[str, Any]:
         ],
         "curve_sentence": _curve_sentence(results.history, found),
         "confusion": Markup(confusion_matrix(matrix, names)) if matrix else None,
-        "mistakes": confusions(matrix, names) if matrix else "",
+        "mistakes": in_words(matrix, names) if matrix else "",
         "counted": len(matrix) <= COUNTED,
         "classes": classes_of(best) if best is not None else [],
         "weakest": weakest(classes_of(best)) if best is not None else None,

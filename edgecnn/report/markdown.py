@@ -77,6 +77,6 @@ def _text(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """A file name as code; a pipe would end the cell even in there."""
+    """A file name as code; a pipe would end the cell even in there, and a backslash before it would free it again."""
     line = _one_line(text)
-    return _text(line) if "`" in line else "`" + line.replace("|", "\\|") + "`"
+    return _text(line) if "`" in line or "\\" in line else "`" + line.replace("|", "\\|") + "`"

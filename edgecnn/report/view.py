@@ -154,7 +154,7 @@ def data_line(results: Results) -> str:
     """The data in one line."""
     data = results.data
     if data is None:
-        return "none: accuracy and agreement were not measured."
+        return "none for accuracy and agreement, which were not measured."
     samples = "" if data.samples == 1 else "s"
     return f"{data.set}, {data.split} split, {count(data.samples)} sample{samples}, {len(data.labels)} classes"
 

@@ -7,8 +7,8 @@ import importlib.util
 from pathlib import Path
 from typing import cast
 
-from edgecnn.errors import unknown_name
-from edgecnn.runtimes.base import RuntimeModule, RuntimeSpec, Session
+from edgecnn.errors import MissingDependencyError, unknown_name
+from edgecnn.runtimes.base import RuntimeModule, RuntimeSpec, Session, litert_source
 
 _LITERT_ALSO = ("tflite_runtime", "tensorflow")
 
@@ -54,6 +54,19 @@ def installed(name: str) -> bool:
     return any(importlib.util.find_spec(package) is not None for package in (spec.package, *spec.alternatives))
 
 
+def missing(name: str, step: str) -> MissingDependencyError:
+    """The error for a runtime that is not installed.
+
+    Args:
+        name: In ``RUNTIMES``.
+        step: What needs it, as a noun phrase.
+    """
+    spec = runtime_spec(name)
+    if spec.extra:
+        return MissingDependencyError(spec.package, spec.extra, step)
+    return MissingDependencyError(spec.package, None, step, litert_source())    # LiteRT alone is of the base install
+
+
 def load_session(name: str, path: Path, threads: int = 1) -> Session:
     """Load a model file on a runtime; see ``RuntimeModule.load``."""
     return runtime_module(name).load(path, threads, runtime_spec(name).variant)
@@ -66,6 +79,7 @@ __all__ = [
     "Session",
     "installed",
     "load_session",
+    "missing",
     "runtime_module",
     "runtime_spec",
 ]

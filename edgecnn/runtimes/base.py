@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, get_args
@@ -152,7 +154,10 @@ def elements(tensor: TensorContract) -> int:
     return math.prod(tensor.shape)
 
 
-def first_line(error: BaseException) -> str:
-    """What a library's exception says, short enough for the end of a sentence; without its full stop."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return text if len(text) <= 200 else text[:197] + "..."
+def litert_source() -> str:
+    """What brings a LiteRT interpreter to this machine: a command, or advice where no wheel fits."""
+    if platform.machine() not in ("armv6l", "armv7l"):
+        return "pip install ai-edge-litert"
+    if sys.version_info >= (3, 12):
+        return "a 64-bit system, or Python 3.11 with tflite-runtime"
+    return "pip install tflite-runtime 'numpy<2'"    # built against NumPy 1, which its metadata does not say

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from edgecnn.contract import TensorContract
-from edgecnn.errors import EdgecnnError
+from edgecnn.errors import EdgecnnError, first_line
 from edgecnn.keras_quiet import import_keras, quiet_native
-from edgecnn.runtimes.base import check_model_file, first_line, only_one, tensor_contract
+from edgecnn.runtimes.base import check_model_file, only_one, tensor_contract
 
 
 def start(threads: int) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from edgecnn.contract import TensorContract
-from edgecnn.errors import EdgecnnError, MissingDependencyError
+from edgecnn.errors import EdgecnnError, MissingDependencyError, first_line
 from edgecnn.keras_quiet import quiet_native
-from edgecnn.runtimes.base import check_model_file, first_line, only_one, tensor_contract
+from edgecnn.runtimes.base import check_model_file, litert_source, only_one, tensor_contract
 
 # The same interpreter under three names: LiteRT's own wheel, the older wheel that a 32-bit Raspberry Pi has, and the
 # one inside TensorFlow, which costs half a gigabyte and is asked last.
@@ -71,7 +71,9 @@ def _interpreter_module() -> tuple[Any, str]:
                 "`edgecnn doctor` says what to install."
             ) from error
         return module, _version(distributions)
-    raise MissingDependencyError("ai_edge_litert (or tflite_runtime, or tensorflow)", "train", "running a .tflite file")
+    raise MissingDependencyError(
+        "ai_edge_litert (or tflite_runtime, or tensorflow)", None, "running a .tflite file", litert_source()
+    )
 
 
 def _version(distributions: tuple[str, ...]) -> str:

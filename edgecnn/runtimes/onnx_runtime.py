@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgecnn.contract import METADATA_NAME, Contract, TensorContract, parse_contract
-from edgecnn.errors import EdgecnnError, MissingDependencyError
+from edgecnn.errors import EdgecnnError, MissingDependencyError, first_line
 from edgecnn.keras_quiet import quiet_native
-from edgecnn.runtimes.base import check_model_file, first_line, only_one, tensor_contract
+from edgecnn.runtimes.base import check_model_file, only_one, tensor_contract
 
 _DTYPES = {
     "tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8",

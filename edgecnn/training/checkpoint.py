@@ -46,6 +46,12 @@ def save_checkpoint(folder: Path, model: Any, best: list[np.ndarray], progress: 
         np.savez(stream, progress=np.array(json.dumps(asdict(progress))), **arrays)    # type: ignore[arg-type]
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote a checkpoint left beside it."""
+    for path in folder.glob(f".{Path(CHECKPOINT).stem}-*"):
+        path.unlink(missing_ok=True)
+
+
 def load_checkpoint(folder: Path, model: Any) -> tuple[list[np.ndarray], Progress]:
     """Put a checkpoint's state into a compiled model whose optimizer is built.
 
@@ -53,7 +59,7 @@ def load_checkpoint(folder: Path, model: Any) -> tuple[list[np.ndarray], Progres
         The best weights and the progress.
 
     Raises:
-        EdgecnnError: The file is missing, damaged, or belongs to another model.
+        EdgecnnError: The file is damaged, or belongs to another model.
     """
     path = folder / CHECKPOINT
     try:
@@ -68,8 +74,6 @@ def load_checkpoint(folder: Path, model: Any) -> tuple[list[np.ndarray], Progres
                     )
                 for name, variable in zip(names, variables, strict=True):
                     variable.assign(stored[name])
-    except FileNotFoundError as error:
-        raise EdgecnnError(f"{folder} has no finished epoch to resume from. Train anew without --resume.") from error
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise EdgecnnError(f"{path} is damaged ({error}). Train anew without --resume.") from error
     return best, progress

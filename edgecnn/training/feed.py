@@ -87,7 +87,7 @@ def as_dataset(batches: Iterator[tuple[np.ndarray, np.ndarray]], shape: tuple[in
 
     Args:
         batches: ``(x, y)`` pairs.
-        shape: Of one preprocessed sample.
+        shape: Of one sample as the network takes it: that of the batches, but for dimensions of 1.
         y: All targets, for their shape and type.
     """
     import tensorflow as tf
@@ -96,4 +96,5 @@ def as_dataset(batches: Iterator[tuple[np.ndarray, np.ndarray]], shape: tuple[in
         tf.TensorSpec([None, *shape], tf.float32),
         tf.TensorSpec([None, *y.shape[1:]], tf.as_dtype(y.dtype)),
     )
-    return tf.data.Dataset.from_generator(lambda: batches, output_signature=signature).prefetch(PREFETCH)
+    shaped = ((x.reshape(-1, *shape), targets) for x, targets in batches)
+    return tf.data.Dataset.from_generator(lambda: shaped, output_signature=signature).prefetch(PREFETCH)

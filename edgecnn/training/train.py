@@ -19,14 +19,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgecnn.data import DataSet, Samples, open_dataset
+from edgecnn.data import DataSet, Samples
 from edgecnn.data.split import stratified_split, stratified_subset
-from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.errors import EdgecnnError, UsageError, first_line
 from edgecnn.files import whole_file, write_text
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.recipe import Recipe
 from edgecnn.results import HistoryRecord
-from edgecnn.runs import CHECKPOINT, KERAS, Run
+from edgecnn.runs import CHECKPOINT, KERAS, DataUsed, Run, Training
 from edgecnn.training import checkpoint, feed
 from edgecnn.training.checkpoint import Progress
 from edgecnn.training.keras_objects import make_loss, make_optimizer, takes_class_indices
@@ -77,23 +77,21 @@ def training_splits(dataset: DataSet, recipe: Recipe) -> TrainingSplits:
     return TrainingSplits(samples.take(learned), samples.take(held))
 
 
-def train(run: Run, watcher: Watcher, resume: bool = False) -> Any:
-    """Train the model of a run by its recipe, from the start or from its last finished epoch.
+def train(run: Run, dataset: DataSet, watcher: Watcher, resume: bool = False) -> None:
+    """Train the model of a run by its recipe, from the start or from its last finished epoch, to ``model.keras``.
 
     Args:
         run: A run folder with ``run.json`` and ``model.py``.
+        dataset: What the recipe's ``[data]`` names.
         watcher: Told of every batch and epoch.
-        resume: Go on from the checkpoint.
-
-    Returns:
-        The ``keras.Model`` with the weights of its best epoch, which is also saved as ``model.keras``.
+        resume: Go on from the checkpoint, where there is one.
 
     Raises:
         UsageError: The recipe names something that Keras or the data set does not have.
-        EdgecnnError: The data cannot be had, the loss is no longer a number, or the folder cannot be written.
+        EdgecnnError: The data is not what the run began with, the loss is no longer a number, or the folder cannot be
+            written.
     """
     recipe = run.info.recipe
-    dataset = open_dataset(recipe.data)
     splits = training_splits(dataset, recipe)
     keras = import_keras("training")
     keras.utils.set_random_seed(recipe.train.seed)
@@ -101,16 +99,19 @@ def train(run: Run, watcher: Watcher, resume: bool = False) -> Any:
     model = _compiled_model(run, recipe, dataset, len(splits.train))
     progress, best = Progress(), _snapshot(model)
     if resume:
-        best, progress = checkpoint.load_checkpoint(run.path, model)
+        _refuse_other_data(run, dataset)
+        checkpoint.sweep(run.path)
+        if run.file(CHECKPOINT).is_file():
+            best, progress = checkpoint.load_checkpoint(run.path, model)
     run.record(
-        data={
-            "set": recipe.data.set,
-            "source": dataset.source,
-            "sha256": dict(dataset.sha256),
-            "labels": list(dataset.labels),
-            "training_samples": len(splits.train),
-            "validation_samples": len(splits.validation),
-        }
+        data=DataUsed(
+            set=recipe.data.set,
+            source=dataset.source,
+            sha256=dict(dataset.sha256),
+            labels=list(dataset.labels),
+            training_samples=len(splits.train),
+            validation_samples=len(splits.validation),
+        )
     )
     if not _stopped_early(progress, recipe):
         recorder = _Recorder(keras, run, recipe, progress, best, watcher)
@@ -118,8 +119,24 @@ def train(run: Run, watcher: Watcher, resume: bool = False) -> Any:
             _fit(model, splits, recipe, len(dataset.labels), progress.finished, [tensorboard, recorder.callback])
         best = recorder.best
     checkpoint.restore(model, best)
-    _finish(run, model, progress)
-    return model
+    # Saved without the optimizer: its state is that of the last epoch, and twice the size of the weights.
+    plain = _built_model(run, recipe, dataset)
+    plain.set_weights(model.get_weights())
+    _finish(run, plain, progress)
+
+
+def _refuse_other_data(run: Run, dataset: DataSet) -> None:
+    """A resumed training must go on with the data that it began with, or it is another training."""
+    before = run.info.data
+    if before is None:
+        return
+    changed = [name for name, digest in before.sha256.items() if dataset.sha256.get(name, digest) != digest]
+    if changed or before.labels != list(dataset.labels):
+        what = f"{changed[0]} has other content" if changed else "it has other classes"
+        raise EdgecnnError(
+            f"{dataset.source}: this is not the data that {run.path} began with: {what}. Bring the old data back, or "
+            "train anew without --resume."
+        )
 
 
 def _fit(
@@ -129,7 +146,7 @@ def _fit(
     indices = takes_class_indices(recipe.train.loss)
     y = feed.targets(splits.train.y, classes, indices)
     y_held = feed.targets(splits.validation.y, classes, indices)
-    shape = recipe.preprocess.apply(splits.train.x[:1]).shape[1:]
+    shape = model.input_shape[1:]
     batches = feed.training_batches(
         splits.train,
         y,
@@ -140,23 +157,35 @@ def _fit(
         epochs=range(first, recipe.train.epochs),
     )
     held = [*feed.evaluation_batches(splits.validation, y_held, recipe.preprocess)]
-    model.fit(
-        feed.as_dataset(batches, shape, y),
-        steps_per_epoch=math.ceil(len(splits.train) / recipe.train.batch),
-        initial_epoch=first,
-        epochs=recipe.train.epochs,
-        validation_data=(np.concatenate([x for x, _ in held]), y_held),
-        validation_batch_size=512,
-        callbacks=callbacks,
-        shuffle=False,    # the feed shuffles
-        verbose=0,
-    )
+    try:
+        model.fit(
+            feed.as_dataset(batches, shape, y),
+            steps_per_epoch=math.ceil(len(splits.train) / recipe.train.batch),
+            initial_epoch=first,
+            epochs=recipe.train.epochs,
+            validation_data=(np.concatenate([x for x, _ in held]).reshape(-1, *shape), y_held),
+            validation_batch_size=512,
+            callbacks=callbacks,
+            shuffle=False,    # the feed shuffles
+            verbose=0,
+        )
+    except EdgecnnError:
+        raise
+    except Exception as error:    # a loss that does not fit the output, a layer that does not fit its input, …
+        raise EdgecnnError(
+            f"training failed: {first_line(error)}. Check that train.loss ({recipe.train.loss}) and model.py fit each "
+            "other; --debug shows where."
+        ) from error
+
+
+def _built_model(run: Run, recipe: Recipe, dataset: DataSet) -> Any:
+    shape = recipe.preprocess.apply(dataset.train.x[:1]).shape[1:]
+    with quiet_native():
+        return build_model(run.file("model.py"), shape, len(dataset.labels))
 
 
 def _compiled_model(run: Run, recipe: Recipe, dataset: DataSet, samples: int) -> Any:
-    shape = recipe.preprocess.apply(dataset.train.x[:1]).shape[1:]
-    with quiet_native():
-        model = build_model(run.file("model.py"), shape, len(dataset.labels))
+    model = _built_model(run, recipe, dataset)
     model.compile(
         optimizer=make_optimizer(recipe.train, math.ceil(samples / recipe.train.batch)),
         loss=make_loss(recipe.train.loss),
@@ -225,10 +254,11 @@ class _Recorder:
         values["learning_rate"] = float(np.asarray(model.optimizer.learning_rate))
         values["seconds"] = time.perf_counter() - self._started
         if not all(math.isfinite(value) for value in values.values()):
+            schedule = self._recipe.train.schedule
+            key = "optimizer.learning_rate" if schedule is None else "schedule.initial_learning_rate"
             raise EdgecnnError(
-                f"epoch {epoch + 1}: the loss is no longer a number. Lower the learning rate, for example "
-                "--set train.schedule.initial_learning_rate=0.0003, or clip gradients: "
-                '--set train.optimizer.clipnorm=1.0. The epochs before this one are kept.'
+                f"epoch {epoch + 1}: the loss is no longer a number. Train anew with a lower learning rate, such as "
+                f"--set train.{key}=0.0003, or clip gradients: --set train.optimizer.clipnorm=1.0"
             )
         progress = self._progress
         best = progress.best_epoch < 0 or _better(
@@ -287,24 +317,24 @@ def _finish(run: Run, model: Any, progress: Progress) -> None:
     best = progress.history[progress.best_epoch]
     run.record(
         KERAS,
-        training={
-            "epochs": progress.finished,
-            "best_epoch": progress.best_epoch + 1,
-            "seconds": round(sum(values["seconds"] for values in progress.history), 1),
-            "val_accuracy": best["val_accuracy"],
-            "val_loss": best["val_loss"],
-            "parameters": int(model.count_params()),
-            "history": history.model_dump(mode="json"),
-        },
+        training=Training(
+            epochs=progress.finished,
+            best_epoch=progress.best_epoch + 1,
+            seconds=round(sum(values["seconds"] for values in progress.history), 1),
+            val_accuracy=best["val_accuracy"],
+            val_loss=best["val_loss"],
+            parameters=int(model.count_params()),
+            history=history,
+        ),
     )
     run.file(CHECKPOINT).unlink(missing_ok=True)
 
 
 def predict_classes(model: Any, recipe: Recipe, raw: np.ndarray) -> np.ndarray:
     """Classes that a float Keras model gives to raw samples, in large batches; ``[N]`` int64."""
-    step = 1000
+    step, shape = 1000, model.input_shape[1:]
     parts = [
-        np.asarray(model(recipe.preprocess.apply(raw[start : start + step]), training=False))
+        np.asarray(model(recipe.preprocess.apply(raw[start : start + step]).reshape(-1, *shape), training=False))
         for start in range(0, len(raw), step)
     ]
     classes: np.ndarray = np.concatenate(parts).reshape(len(raw), -1).argmax(axis=1).astype(np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from edgecnn.contract import Contract, TensorContract, parse_contract
 from edgecnn.errors import EdgecnnError
 from edgecnn.preprocess import ImagePreprocess
+from edgecnn.runtimes import load_session
+from tests.tflite_builder import pack, quantize_model
 
 END = TensorContract(name="x", shape=(1, 2, 2, 1), dtype="int8", scale=1 / 255, zero_point=-128)
 OUT = TensorContract(name="y", shape=(1, 2), dtype="int8", scale=1 / 256, zero_point=-128)
@@ -47,3 +51,25 @@ OTHER_VERSION = CONTRACT.to_json().replace('"schema_version": 1', '"schema_versi
 def test_a_damaged_one_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(EdgecnnError, match="here: the contract cannot be read"):
         parse_contract(text, "here")
+
+
+@given(st.floats(1e-3, 10), st.integers(-128, 127), st.integers(0, 2**32))
+def test_only_a_tie_goes_anywhere_but_to_the_nearest_step(scale: float, zero: int, seed: int) -> None:
+    end = TensorContract(name="x", shape=(1, 1), dtype="int8", scale=scale, zero_point=zero)
+    real = np.random.default_rng(seed).uniform(-100 * scale, 100 * scale, 200).astype(np.float32)
+    steps = real / np.float32(scale)
+    assert np.array_equal(end.quantize(real), np.clip(np.rint(steps) + zero, -128, 127))
+
+
+@pytest.mark.parametrize(("scale", "zero"), [(1.0, 0), (0.5, 3), (2 / 255, -1), (1 / 255, -128)])
+def test_ties_are_rounded_as_a_device_does(tmp_path: Path, scale: float, zero: int) -> None:
+    halves = (np.arange(-300, 301) / 2).astype(np.float32) * np.float32(scale)
+    model = tmp_path / "quantize.tflite"
+    model.write_bytes(pack(quantize_model(len(halves), scale, zero)))
+    end = TensorContract(name="q", shape=(1, len(halves)), dtype="int8", scale=scale, zero_point=zero)
+    assert np.array_equal(end.quantize(halves), load_session("litert-ref", model).run(halves[None])[0])
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", exc_type=ImportError)
+    interpreter = runtime.Interpreter.from_bytes(model.read_bytes(), arena_size=20_000)
+    interpreter.set_input(halves[None], 0)
+    interpreter.invoke()
+    assert np.array_equal(end.quantize(halves), interpreter.get_output(0)[0])

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.artefacts import Artefact
+from edgecnn.artefacts import ModelFile
 from edgecnn.contract import Contract, TensorContract
 from edgecnn.errors import EdgecnnError
-from edgecnn.evaluate import classify, default_section, evaluate_predictions, load_test_data
-from edgecnn.predict import check_samples, input_contract
+from edgecnn.evaluate import evaluate_predictions
+from edgecnn.evaluation_data import default_section, load_test_data
+from edgecnn.predict import check_samples, classify, input_contract
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
 from edgecnn.runtimes import Session, load_session
@@ -53,9 +54,9 @@ def test_classify_is_encode_run_argmax_for_each_sample(session: Session) -> None
 
 
 def test_classify_refuses_other_samples_and_other_classes(session: Session) -> None:
-    with pytest.raises(EdgecnnError, match="takes 6x6x2 samples, the data has 28x28x1"):
+    with pytest.raises(EdgecnnError, match="takes 6×6×2 samples, the data has 28×28×1"):
         classify(session, contract_for(session), np.zeros((4, 28, 28, 1), np.uint8))
-    with pytest.raises(EdgecnnError, match=r"has 3 outputs \(1x3\), the data has 2 classes"):
+    with pytest.raises(EdgecnnError, match=r"has 3 outputs \(1×3\), the data has 2 classes"):
         classify(session, contract_for(session, LABELS[:2]), np.zeros((4, 6, 6, 2), np.uint8))
 
 
@@ -119,7 +120,7 @@ def test_images_of_a_folder_come_in_the_size_of_the_model(photos: Path) -> None:
     assert load_test_data(section, colour).samples.x.shape == (24, 12, 10, 3)
     assert load_test_data(section, grey).samples.x.shape == (24, 9, 9, 1)
     asked = section.model_copy(update={"size": (5, 5)})
-    with pytest.raises(EdgecnnError, match="takes 12x10x3 samples, the data has 5x5x3"):
+    with pytest.raises(EdgecnnError, match="takes 12×10×3 samples, the data has 5×5×3"):
         load_test_data(asked, colour)
 
 
@@ -136,5 +137,5 @@ def test_a_limit_is_stratified_and_the_same_each_time(photos: Path) -> None:
 
 @pytest.mark.parametrize(("data_set", "expected"), [("digits", "digits"), (None, None), ("image_folder", None)])
 def test_the_data_that_a_contract_names(session: Session, data_set: str | None, expected: str | None) -> None:
-    section = default_section(Artefact(Path("m.tflite"), "tflite", contract_for(session, data_set=data_set), None))
+    section = default_section(ModelFile(Path("m.tflite"), "tflite", contract_for(session, data_set=data_set), None))
     assert (section.set if section else None) == expected

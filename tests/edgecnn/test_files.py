@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from edgecnn.errors import EdgecnnError
-from edgecnn.files import sha256_bytes, sha256_file, sha256_tree, whole_file, whole_folder, write_bytes, write_json
+from edgecnn.cli import main
+from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.files import (
+    is_there,
+    readable_os_errors,
+    require_file,
+    sha256_bytes,
+    sha256_file,
+    sha256_tree,
+    whole_file,
+    write_bytes,
+    write_json,
+)
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -32,20 +44,6 @@ def test_what_stood_there_survives_an_error(tmp_path: Path, error: type[BaseExce
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.bin"]
 
 
-def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "out"
-    with pytest.raises(ValueError, match="stop"), whole_folder(path) as temporary:
-        (temporary / "a").write_text("a")
-        raise ValueError("stop")
-    assert list(tmp_path.iterdir()) == []
-    with whole_folder(path) as temporary:
-        (temporary / "a").write_text("a")
-    assert (path / "a").read_text() == "a"
-    with pytest.raises(EdgecnnError, match="exists already"), whole_folder(path):
-        pass
-    assert (path / "a").read_text() == "a"
-
-
 def test_a_new_file_gets_the_usual_rights(tmp_path: Path) -> None:
     write_bytes(tmp_path / "ours", b"")
     (tmp_path / "theirs").write_bytes(b"")
@@ -62,14 +60,87 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_named() -> None:
-    from edgecnn.files import readable_os_errors
-
     with pytest.raises(EdgecnnError, match="disk is full"), readable_os_errors(Path("/dev/full"), "write"):
         descriptor = os.open("/dev/full", os.O_WRONLY)
         try:
             os.write(descriptor, b"x")
         finally:
             os.close(descriptor)
+
+
+def refusal(number: int) -> OSError:
+    return OSError(number, os.strerror(number), "some/file")
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EIO, errno.ENAMETOOLONG]
+)
+def test_who_reads_gets_no_advice_on_writing(number: int) -> None:
+    expected = pytest.raises(EdgecnnError, match=r"^cannot read some/file: .*\.$")
+    with expected as caught, readable_os_errors(Path("x"), "read"):
+        raise refusal(number)
+    assert "--out" not in str(caught.value)
+    assert "write" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC])
+def test_who_writes_is_told_of_another_folder(number: int) -> None:
+    expected = pytest.raises(EdgecnnError, match=r"^cannot write some/file: .*--out\.$")
+    with expected, readable_os_errors(Path("x"), "write"):
+        raise refusal(number)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    for path, message in (
+        (tmp_path, "is a folder, not a file"),
+        (tmp_path / "gone", "no such file"),
+        (tmp_path / "gone" / "below", "no such file"),
+        (Path("x" * 5000), r"cannot read x{100}…x{20}: The name is longer than the file system allows\.$"),
+        (Path("nul\0"), "no such file"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            require_file(path)
+        assert is_there(path) is (path == tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may look anywhere")
+def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    with pytest.raises(UsageError, match="Permission denied: make the file readable"):
+        require_file(locked / "file")
+    assert not is_there(locked / "file")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("summary", f"{'x' * 5000}.tflite"), 2),
+        (("summary", f"{'x' * 5000}.keras"), 2),
+        (("summary", "x" * 5000), 2),
+        (("evaluate", "x" * 5000), 2),
+        (("evaluate", f"{'x' * 5000}.tflite"), 2),
+        (("train", "x" * 5000), 2),
+        (("export", f"{'x' * 5000}.tflite", "--to", "c-array"), 2),
+        (("data", f"./{'x' * 5000}"), 2),
+    ],
+    ids=lambda value: " ".join(value).replace("x" * 5000, "xxx") if isinstance(value, tuple) else str(value),
+)
+def test_a_name_too_long_is_one_message(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    code: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(list(arguments))
+    said = capfd.readouterr()
+    assert left.value.code == code, said.err
+    assert said.err.startswith("Error: ")
+    assert said.out == ""
+    assert "mistake in edgecnn" not in said.err
 
 
 def test_json_that_is_no_number_is_refused(tmp_path: Path) -> None:

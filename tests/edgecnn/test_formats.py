@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, size
+from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, shape_text, size
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,7 @@ def test_milliseconds_stay_within_one_part_in_a_hundred(value: float) -> None:
     text = milliseconds(value)
     assert math.isclose(float(text), value, rel_tol=1e-2)
     assert len(text) <= 9
+
+
+def test_shapes() -> None:
+    assert (shape_text((28, 28, 1)), shape_text([10]), shape_text(())) == ("28×28×1", "10", "scalar")

@@ -38,6 +38,24 @@ def test_defaults_and_values(tmp_path: Path) -> None:
     assert recipe.preprocess.scale == pytest.approx(1 / 255)
 
 
+def test_a_name_alone_will_do(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, GOOD), ["train.optimizer=rmsprop", "train.schedule=cosine_decay"])
+    assert recipe.train.optimizer.name == "rmsprop" and recipe.train.optimizer.arguments() == {}
+    assert recipe.train.schedule is not None and recipe.train.schedule.name == "cosine_decay"
+
+
+def test_a_path_in_the_file_is_meant_from_there_and_one_typed_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    path = write(there, GOOD.replace('set = "digits"', 'set = "image_folder"\npath = "photos"'))
+    assert load_recipe(path).data.path == str(there / "photos")
+    assert load_recipe(path, ["data.path=mine.zip"]).data.path == str(here / "mine.zip")
+
+
 def test_overrides_are_typed_and_text_needs_no_quotes(tmp_path: Path) -> None:
     changes = ["train.epochs=7", "train.optimizer.name=adam", "train.optimizer.learning_rate=0.01", "data.size=[8, 9]"]
     recipe = load_recipe(write(tmp_path, GOOD), changes)
@@ -57,6 +75,7 @@ MISTAKES = [
     (('set = "digits"\n', ""), ["recipe.toml:4", "data.set", "required"]),
     (("[train]", "[training]"), ["recipe.toml:8", "training", "unknown key", "'train'"]),
     (('name = "net"', 'name = "2-net"'), ["recipe.toml:2", "model.name", "'2-net'"]),
+    (('name = "net"', 'name = "double"'), ["recipe.toml:2", "model.name", "keyword of C", "double_net"]),
     (("epochs = 3", "epochs = = 3"), ["recipe.toml", "not valid TOML", "line 10"]),
     (('name = "net"', "name = 7"), ["recipe.toml:2", "model.name", "7", "string"]),
 ]

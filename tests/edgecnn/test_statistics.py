@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.statistics import confusion_matrix, paired_drop, per_class, wilson
+from edgecnn.statistics import confusion_matrix, confusions, paired_drop, per_class, wilson
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,10 @@ def test_per_class_figures_are_those_of_the_samples(case: tuple[int, list[tuple[
             assert one.f1 == pytest.approx(2 / (1 / one.precision + 1 / one.recall))
         else:
             assert one.f1 == (0 if said.any() or there.any() else None)
+
+
+def test_confusions_are_the_mistakes_commonest_first() -> None:
+    assert [(one.true, one.predicted, one.samples) for one in confusions([[9, 1, 0], [3, 9, 1], [0, 0, 9]])] == [
+        (1, 0, 3), (0, 1, 1), (1, 2, 1),
+    ]    # fmt: skip
+    assert confusions([[5, 0], [0, 0]]) == []

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from ai_edge_litert import schema_py_generated as litert
 
+from edgecnn.contract import METADATA_NAME
 from edgecnn.errors import EdgecnnError
 from edgecnn.summary import summarize, summarize_keras
 from edgecnn.tflite_file import read_graph
+from edgecnn.tflite_metadata import embed
 from firmware_export.tflite import read_model
 from tests.conftest import Cli
 from tests.tflite_builder import pack, small_model
@@ -156,6 +158,31 @@ def test_command_prints_the_totals_within_80_columns(cli: Cli, shared: Path) -> 
         assert macs in total
         assert max(len(line) for line in said.splitlines()[2:]) <= 80    # the first two may hold a long path
         assert "largest activations" in said
+
+
+def test_names_out_of_a_file_are_neither_markup_nor_cursor_movements(cli: Cli, tmp_path: Path) -> None:
+    model = small_model()
+    code = model.operatorCodes[1]
+    code.builtinCode = code.deprecatedBuiltinCode = litert.BuiltinOperator.CUSTOM
+    code.customCode = "[red]Op\x1b[2J[/blue]"
+    for tensor in model.subgraphs[0].tensors:
+        tensor.name = f"[b]{tensor.name}[/x]\x1b[2J"
+    path = tmp_path / f"[b]{'n' * 150}.tflite"
+    ends = (("input", [1, 6, 6, 2]), ("output", [1, 3]))
+    contract = {
+        "name": "[i]net\x1b[2J",
+        "labels": ["[dim]cat", "dog\x1b[2J", "[/q]"],
+        "preprocess": {"kind": "image", "scale": 1 / 255, "offset": 0.0},
+        **{end: {"name": end, "shape": shape, "dtype": "float32"} for end, shape in ends},
+    }
+    path.write_bytes(embed(pack(model), METADATA_NAME, json.dumps(contract).encode()))
+    said = cli("summary", path).stdout
+    assert "[i]net\N{REPLACEMENT CHARACTER}[2J: classification" in said
+    assert "[dim]cat, dog\N{REPLACEMENT CHARACTER}[2J, [/q]" in said
+    assert said.startswith(f"{path}: tflite, int8")    # whole, to be copied
+    assert "[red]op\N{REPLACEMENT CHARACTER}[2j[/blue]" in said
+    assert "[b]flat[/x]" in said
+    assert "\x1b" not in said
 
 
 def test_command_gives_json(cli: Cli, shared: Path) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgecnn.artefacts import Artefact, Target, resolve
+from edgecnn.artefacts import KINDS, ModelFile, Target, resolve
 from edgecnn.bench.child import Request, latency_inputs
 from edgecnn.bench.device import Condition, cpu_name, describe
 from edgecnn.bench.harness import bench
 from edgecnn.bench.parent import run_worker
-from edgecnn.bench.plan import tflite_precision
+from edgecnn.bench.plan import tflite_precision, without_onnx
+from edgecnn.bench.temporary import save_array
 from edgecnn.contract import METADATA_NAME, Contract
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import sha256_file
@@ -26,6 +31,8 @@ from edgecnn.results import read_results, write_results
 from edgecnn.runtimes import load_session
 from edgecnn.tflite_metadata import embed
 from tests.tflite_builder import pack, small_model
+
+resource = pytest.importorskip("resource")    # not on Windows
 
 LABELS = ("cat", "dog", "emu")
 
@@ -103,6 +110,7 @@ def test_accuracy_is_that_of_the_session_on_the_test_split(small: Path, tmp_path
 
     without = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0, accuracy=False)
     assert (without.data, without.entries[0].accuracy) == (None, None)
+    assert any("test samples of image_folder" in note and "--no-accuracy" in note for note in without.notes)
     limited = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0, limit=12)
     assert limited.entries[0].samples == 12
 
@@ -112,7 +120,7 @@ def test_float_files_stay_off_the_slow_reference(shared: Path) -> None:
     assert tflite_precision(path) == "float32"
     assert tflite_precision(shared / "models/kws_dscnn_int8.tflite") == "int8"
     with pytest.raises(UsageError, match="none of it runs on litert-ref"):
-        bench(Target("r", None, (Artefact(path, "tflite", None, None),)), ["litert-ref"], section=None)
+        bench(Target("r", None, (ModelFile(path, "tflite", None, None),)), ["litert-ref"], section=None)
 
 
 def test_random_inputs_are_the_same_each_time_and_cover_the_type(small: Path) -> None:
@@ -164,33 +172,104 @@ def test_what_the_runtime_refuses_names_runtime_and_file(small: Path) -> None:
         run_worker(request_for(small, runtime="litert-ref"))
 
 
-@pytest.mark.slow
 def test_one_failed_measurement_does_not_take_the_others_along(small: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.onnx"
+    broken = tmp_path / "small.onnx"
     broken.write_bytes(b"no model at all")
     session = load_session("litert", small)
     contract = Contract(
         name="small", labels=LABELS, preprocess=ImagePreprocess(), input=session.input, output=session.output
     )
-    files = (Artefact(small, "tflite", None, None), Artefact(broken, "onnx", contract, None))
+    files = (ModelFile(small, "tflite", None, None), ModelFile(broken, "onnx", contract, None))
     target, failures = Target("small", None, files), list[str]()
     results = bench(target, ["litert", "onnxruntime"], section=None, runs=5, warmup=0, failed=failures.append)
     assert [entry.runtime for entry in results.entries] == ["litert"]
     assert len(failures) == 1
-    assert failures[0].startswith("onnxruntime with broken.onnx: ")
-    assert any(note.startswith("Not measured: onnxruntime with broken.onnx") for note in results.notes)
-    with pytest.raises(EdgecnnError, match=r"onnxruntime with broken\.onnx"):
+    assert failures[0].startswith("onnxruntime with small.onnx: ")
+    assert any(note.startswith("Not measured: onnxruntime with small.onnx") for note in results.notes)
+    with pytest.raises(EdgecnnError, match=r"onnxruntime with small\.onnx"):
         bench(target, ["litert", "onnxruntime"], section=None, runs=5, warmup=0)
 
 
-def test_ctrl_c_leaves_no_process_behind(small: Path) -> None:
+def test_ctrl_c_leaves_no_process_behind(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    def recorded(*arguments: Any, **settings: Any) -> subprocess.Popen[str]:
+        started.append(real(*arguments, **settings))
+        return started[-1]
+
     def interrupted(count: int) -> None:
         raise KeyboardInterrupt(count)
 
+    real = subprocess.Popen
+    monkeypatch.setattr("edgecnn.bench.parent.subprocess.Popen", recorded)
     with pytest.raises(KeyboardInterrupt):
         run_worker(request_for(small, runs=3_000_000), interrupted)
-    with pytest.raises(ChildProcessError):    # every child has ended and was waited for
-        os.waitpid(-1, os.WNOHANG)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]    # it has ended and was waited for
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file may grow beyond ``size`` bytes: what a disk does that is nearly full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_room_for_temporary_files_is_one_sentence(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(EdgecnnError, match=r"cannot write the temporary file .*gone.*: No such file.*TMPDIR"):
+        bench(resolve(str(small)), ["litert"], section=None, runs=1, warmup=0)
+    monkeypatch.undo()
+    for size in (200, 10_000):    # less and more than a block
+        with largest_file(1000), pytest.raises(EdgecnnError, match=r"temporary file.*(o space left|too large).*TMPDIR"):
+            save_array(tmp_path / "samples.npy", np.zeros(size))
+
+
+def test_no_room_for_the_classes_is_one_sentence_of_the_measuring_process(small: Path, tmp_path: Path) -> None:
+    session = load_session("litert", small)
+    contract = Contract(
+        name="small", labels=LABELS, preprocess=ImagePreprocess(), input=session.input, output=session.output
+    )
+    np.save(tmp_path / "samples.npy", np.zeros((500, 6, 6, 2), np.uint8))
+    request = request_for(
+        small, contract=contract, samples=tmp_path / "samples.npy", predictions=tmp_path / "predictions.npy"
+    )
+    with largest_file(3000), pytest.raises(EdgecnnError, match=r"litert with small\.tflite: cannot write the temp"):
+        run_worker(request)
+
+
+def test_each_tflite_without_an_onnx_of_its_own_is_converted() -> None:
+    def left(*names: str) -> list[str]:
+        files = [ModelFile(Path(name), KINDS[Path(name).suffix], None, None) for name in names]
+        return [file.path.name for file in without_onnx(files)]
+
+    run = ("model.keras", "model_float.tflite", "model_int8.tflite")
+    assert left(*run) == ["model_float.tflite", "model_int8.tflite"]
+    assert left(*run, "model.onnx") == ["model_int8.tflite"]
+    assert left(*run, "model_int8.onnx") == ["model_float.tflite"]
+    assert left(*run, "model.onnx", "model_int8.onnx") == []
+    assert left("a.tflite", "b.onnx") == ["a.tflite"]
+
+
+def test_a_converter_that_is_missing_is_the_reason(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tensorflow", "tf2onnx"):    # also where it is installed
+        monkeypatch.setitem(sys.modules, name, None)
+    words = r"onnxruntime with small\.tflite: .*pip install 'edgecnn\[onnx\]'"
+    told = list[str]()
+    for failed in (told.append, None):
+        with pytest.raises(EdgecnnError, match=words):
+            bench(resolve(str(small)), ["onnxruntime"], section=None, runs=1, warmup=0, failed=failed)
+    assert told == []
+    results = bench(resolve(str(small)), ["litert", "onnxruntime"], section=None, runs=1, warmup=0, failed=told.append)
+    assert [entry.runtime for entry in results.entries] == ["litert"]
+    assert len(told) == 1
+    assert re.match(words, told[0])
+    assert f"Not measured: {told[0]}" in results.notes
 
 
 def test_modules_beside_the_user_are_not_the_workers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_bench_of_a_plain_file_writes_its_results(cli: Cli, small: Path, tmp_path: Path) -> None:
     done = cli("bench", small, "--on", "litert,litert-ref", "--runs", "20", "--json")
     printed = Results.model_validate_json(done.stdout)
@@ -29,11 +31,15 @@ def test_bench_of_a_plain_file_writes_its_results(cli: Cli, small: Path, tmp_pat
     assert "litert-ref" in (folder / "results.md").read_text(encoding="utf-8")
     assert "<html" in (folder / "report.html").read_text(encoding="utf-8")
     assert "XNNPACK" not in done.stderr
-
-    again = cli("bench", small, "--on", "litert", "--runs", "7")    # replaces what it wrote before
-    assert len(read_results(folder / "results.json").entries[0].latencies_ms) == 7
-    assert "random inputs" in again.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench-small", "small.tflite"]
+
+
+@pytest.mark.slow
+def test_bench_replaces_what_it_wrote_before(cli: Cli, small: Path, tmp_path: Path) -> None:
+    for runs in (20, 7):
+        said = cli("bench", small, "--on", "litert", "--runs", str(runs)).stdout
+        assert len(read_results(tmp_path / "bench-small/results.json").entries[0].latencies_ms) == runs
+    assert "random inputs" in said
 
 
 def test_bench_leaves_files_of_others_alone(cli: Cli, small: Path, tmp_path: Path) -> None:
@@ -46,6 +52,7 @@ def test_bench_leaves_files_of_others_alone(cli: Cli, small: Path, tmp_path: Pat
     assert "it is a file" in cli("bench", small, "--on", "litert", "--out", "file", code=1).stderr
 
 
+@pytest.mark.slow
 def test_bench_of_two_files_of_one_name_keeps_both(cli: Cli, small: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     second = tmp_path / "other/small.tflite"
@@ -56,29 +63,80 @@ def test_bench_of_two_files_of_one_name_keeps_both(cli: Cli, small: Path, tmp_pa
     assert (tmp_path / "bench-small-2/results.json").is_file()
 
 
+@pytest.mark.slow
+def test_what_was_measured_is_shown_though_another_model_fails(cli: Cli, small: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.tflite"
+    model = small_model()
+    model.subgraphs[0].outputs = []
+    damaged.write_bytes(pack(model))
+    done = cli("bench", damaged, small, "--on", "litert", "--runs", "3", "--json", code=1)
+    assert [document["model"]["name"] for document in json.loads(done.stdout)] == ["small"]
+    assert f"not measured: {damaged}: " in done.stderr
+    assert "0 outputs" in done.stderr
+    alone = cli("bench", damaged, "--on", "litert", "--json", code=1)
+    assert "0 outputs" in alone.stderr
+    assert alone.stdout == ""
+
+
+def test_paths_are_printed_as_they_are_and_a_runtime_named_twice_is_measured_once(cli: Cli, small: Path) -> None:
+    folder = "[old] runs of [/x] " + "that have a name longer than any terminal is wide " * 3 + "[bold]:car:"
+    done = cli("bench", small, "--on", "litert, litert", "--runs", "3", "--out", folder)
+    assert f"wrote  {folder}/report.html\n" in done.stdout
+    assert len(read_results(small.parent / folder / "results.json").entries) == 1
+
+
+def test_labels_with_brackets_are_printed_as_they_are(cli: Cli, tmp_path: Path) -> None:
+    from PIL import Image
+
+    labels = ("[x]", "[bold]", "a[old]")
+    model = small_model()
+    graph = model.subgraphs[0]
+    graph.tensors[0].shape, graph.tensors[1].shape = [1, 6, 6, 3], [4, 3, 3, 3]
+    kernel = np.random.default_rng(2).integers(-127, 128, (4, 3, 3, 3), np.int8)
+    model.buffers[graph.tensors[1].buffer].data = np.frombuffer(kernel.tobytes(), np.uint8)
+    file = tmp_path / "[old]" / "small[x].tflite"
+    file.parent.mkdir()
+    file.write_bytes(pack(model))
+    for label in labels:
+        folder = tmp_path / "images" / label
+        folder.mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (6, 6), (number, 2 * number, 200)).save(folder / f"{number}.png")
+    done = cli("evaluate", file, "--data", tmp_path / "images")
+    assert done.stdout.startswith(f"{file} on litert")
+    table = done.stdout.partition("Per class")[2]
+    for label in labels:
+        assert table.count(label) >= 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["bench", "small.tflite", "--on", ","], 2, "no runtime named"),
         (["bench", "small.tflite", "--on", "keras"], 2, "none of it runs on keras (keras takes .keras files)"),
-        (["bench", "small.tflite", "--on", "litert", "--data", "digits"], 1, "takes 6x6x2 samples, the data has 8x8x1"),
+        (["bench", "small.tflite", "--on", "litert", "--data", "digits"], 1, "takes 6×6×2 samples, the data has 8×8×1"),
         (["bench", "small.tflite", "--on", "litert", "--data", "digitz"], 2, "Did you mean 'digits'"),
         (["bench", "small.tflite", "--preprocess", "scale=big"], 2, "--preprocess scale=big"),
         (["bench", "small.tflite", "--runs", "0"], 2, "--runs"),
         (["evaluate", "small.tflite"], 2, "does not say what data it is for"),
-        (["evaluate", "small.tflite", "--data", "digits"], 1, "takes 6x6x2 samples, the data has 8x8x1"),
+        (["evaluate", "small.tflite", "--data", "digits"], 1, "takes 6×6×2 samples, the data has 8×8×1"),
         (["evaluate", "small.tflite", "--data", "digits", "--on", "keras"], 2, "keras takes .keras files"),
         (["evaluate", "small.tflite", "--preprocess", "gain=2"], 2, "--preprocess gain=2"),
         (["evaluate", "notes.txt"], 2, "Supported: .tflite, .onnx, .keras"),
     ],
 )
 def test_what_cannot_be_meant(
-    cli: Cli, small: Path, tmp_path: Path, arguments: list[str], code: int, words: str
+    cli_here: Callable[..., tuple[int, str, str]],
+    small: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    words: str,
 ) -> None:
     (tmp_path / "notes.txt").touch()
-    done = cli(*arguments, code=code)
-    assert words in " ".join(done.stderr.split())
-    assert done.stdout == ""
+    found, printed, said = cli_here(*arguments)
+    assert (found, printed) == (code, "")
+    assert words in " ".join(said.split())
     assert {path.name for path in tmp_path.iterdir()} == {small.name, "notes.txt"}
 
 

@@ -15,6 +15,7 @@ import pytest
 from edgecnn.data import DataSet, _mnist_like, fashion_mnist, mnist, open_dataset
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.recipe import DataSection
+from tests.support import Cli
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 PLAIN = {
@@ -248,6 +249,7 @@ def test_a_download_that_fails_names_every_way(tmp_path: Path) -> None:
     code = """
 from edgecnn.data import open_dataset
 from edgecnn.recipe import DataSection
+from tests.support import Cli
 try:
     open_dataset(DataSection(set="mnist"))
 except Exception as error:
@@ -265,3 +267,18 @@ except Exception as error:
         assert way in done.stdout
     assert done.stderr == ""
     assert not list((tmp_path / "keras").rglob("*.npz"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "said"), [((), True), (("--quiet",), False)])
+def test_a_download_is_announced_before_it_begins(
+    cli: Cli, tmp_path: Path, option: tuple[str, ...], said: bool
+) -> None:
+    """With a proxy that refuses: the machine's network does not matter."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    refused = {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    env = {"KERAS_HOME": str(tmp_path / "keras"), "EDGECNN_DATA": "", **refused}
+    done = cli("train", "digits_tiny", "--set", "data.set=mnist", *option, code=1, env=env)
+    first = done.stderr.splitlines()[0]
+    assert (first == f"Downloading MNIST (11 MB) into {tmp_path / 'keras/datasets'}") is said
+    assert "could not download it" in done.stderr

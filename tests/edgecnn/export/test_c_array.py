@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecnn.c_names import KEYWORDS, LONGEST_NAME
 from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.export.c_array import KEYWORDS, LONGEST_NAME, check_name, write_c_array
-from edgecnn.export.tflm_arena import STEP, measure_arena
+from edgecnn.export.c_array import CArrayExport, check_name, write_c_array
+from edgecnn.export.tflm_arena import STEP, Arena, measure_arena
 from edgecnn.export.tflm_ops import BUILTIN_CALLS, CUSTOM_CALLS, resolver_calls
 from firmware_export.schema import BUILTIN_OPERATORS
 from firmware_export.tflite import read_model
@@ -63,9 +65,23 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("standard", ["c99", "c11", "gnu17"])
-def test_c_array_holds_the_model_in_c(small: Path, tmp_path: Path, standard: str) -> None:
-    write_c_array(small, tmp_path, "small")
+@pytest.fixture(scope="module")
+def exported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> CArrayExport:
+    """The C array of ``small``, written once: each writing measures the arena."""
+    return write_c_array(small, tmp_path_factory.mktemp("exported"), "small")
+
+
+@pytest.fixture
+def sources(exported: CArrayExport, tmp_path: Path) -> Path:
+    """A folder with copies of its files."""
+    for path in exported.files:
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("standard", ["c99", "c11"])
+def test_c_array_holds_the_model_in_c(small: Path, sources: Path, standard: str) -> None:
+    tmp_path = sources
     (tmp_path / "main.c").write_text(CHECK.replace("@NAME@", "small"))
     gcc = compiler("gcc")
     program = tmp_path / "check"
@@ -74,10 +90,10 @@ def test_c_array_holds_the_model_in_c(small: Path, tmp_path: Path, standard: str
     assert run(program) == f"{len(data)} {zlib.crc32(data):08x} 0"
 
 
-@pytest.mark.parametrize("standard", ["c++11", "c++20"])
-@pytest.mark.parametrize("renamed", [True, False], ids=["array as C++", "array as C"])
-def test_c_array_holds_the_model_in_c_plus_plus(small: Path, tmp_path: Path, standard: str, renamed: bool) -> None:
-    write_c_array(small, tmp_path, "small")
+@pytest.mark.parametrize(("standard", "renamed"), [("c++11", True), ("c++20", True), ("c++11", False)])
+def test_c_array_holds_the_model_in_c_plus_plus(small: Path, sources: Path, standard: str, renamed: bool) -> None:
+    """The array itself compiled as C++, or as C and linked."""
+    tmp_path = sources
     (tmp_path / "main.cc").write_text(CHECK.replace("@NAME@", "small"))
     gxx = compiler("g++")
     source = tmp_path / "small_model_data.c"
@@ -119,16 +135,16 @@ class MicroMutableOpResolver {
 """
 
 
-def test_op_resolver_compiles_and_registers_what_is_used(small: Path, tmp_path: Path) -> None:
-    made = write_c_array(small, tmp_path, "small_net")
-    assert made.ops == ("CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX")
+def test_op_resolver_compiles_and_registers_what_is_used(exported: CArrayExport, sources: Path) -> None:
+    tmp_path = sources
+    assert exported.ops == ("CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX")
     folder = tmp_path / "tensorflow" / "lite" / "micro"
     folder.mkdir(parents=True)
     calls = "\n".join(f'  void {call}() {{ std::puts("{call}"); ++count; }}' for call in BUILTIN_CALLS.values())
     (folder / "micro_mutable_op_resolver.h").write_text(RESOLVER.replace("@CALLS@", calls))
     (tmp_path / "main.cc").write_text(
-        '#include "small_net_op_resolver.h"\n#include "small_net_op_resolver.h"\n'
-        "int main() { auto r = get_small_net_op_resolver();"
+        '#include "small_op_resolver.h"\n#include "small_op_resolver.h"\n'
+        "int main() { auto r = get_small_op_resolver();"
         ' std::printf("%u of %u", r.count, r.capacity); }\n'
     )
     program = tmp_path / "check"
@@ -137,7 +153,12 @@ def test_op_resolver_compiles_and_registers_what_is_used(small: Path, tmp_path: 
 
 
 def test_files_say_the_quantization_and_are_the_same_every_time(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/main.cc").write_text("mine")
+    (tmp_path / "b/net_model_data.c").write_text("an older export")
     first, second = write_c_array(small, tmp_path / "a", "net"), write_c_array(small, tmp_path / "b", "net")
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["main.cc", *sorted(p.name for p in first.files)]
+    assert (tmp_path / "b/main.cc").read_text() == "mine"
     assert [path.name for path in first.files] == ["net_model_data.h", "net_model_data.c", "net_op_resolver.h"]
     for one, other in zip(first.files, second.files, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -146,19 +167,6 @@ def test_files_say_the_quantization_and_are_the_same_every_time(small: Path, tmp
     assert "Input:  int8 [1, 6, 6, 2], image: scale 0.00392156886, zero point -128" in header
     assert "Output: int8 [1, 3], classes: scale 0.00390625, zero point -128" in header
     assert "alignas(16) const unsigned char g_net_model_data[] = {" in first.files[1].read_text()
-
-
-def test_other_files_in_the_folder_are_left_alone(small: Path, tmp_path: Path) -> None:
-    (tmp_path / "main.cc").write_text("mine")
-    write_c_array(small, tmp_path, "net")
-    write_c_array(small, tmp_path, "net")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "main.cc",
-        "net_model_data.c",
-        "net_model_data.h",
-        "net_op_resolver.h",
-    ]
-    assert (tmp_path / "main.cc").read_text() == "mine"
 
 
 def test_text_from_the_model_cannot_leave_its_comment(tmp_path: Path) -> None:
@@ -302,7 +310,41 @@ def test_arena_without_the_package_says_how_to_get_it(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     made = write_c_array(small, tmp_path, "net")
     assert made.arena_bytes is None
-    assert "pip install 'edgecnn[mcu]'" in made.arena_note
+    assert made.arena_note.endswith("get it with: pip install 'edgecnn[mcu]'")
     text = made.files[2].read_text()
     assert "TensorArenaSize" not in text
-    assert "// Size of the tensor arena: not measured" in text
+    assert "// Size of the tensor arena: not measured: the package" in text
+
+
+def test_arena_is_measured_beside_a_users_own_modules(
+    small: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("tflite_micro", reason="tflite-micro is not installed")
+    (tmp_path / "dataclasses.py").write_text("raise SystemExit('the wrong dataclasses')")
+    monkeypatch.chdir(tmp_path)
+    arena = measure_arena(small)
+    assert arena.bytes, arena.note
+
+
+def test_arena_of_a_process_that_fails_names_the_last_line(
+    small: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "tflite_micro").mkdir()
+    (tmp_path / "tflite_micro/__init__.py").write_text("raise ImportError('built for another NumPy')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tflite_micro", raising=False)
+    arena = measure_arena(small)
+    assert arena == Arena(None, "the measuring process failed: ImportError: built for another NumPy")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "way"), [(".keras", "edgecnn quantize"), (".KERAS", "edgecnn quantize"), (".onnx", "it was made from")]
+)
+def test_other_model_files_get_the_way_to_a_tflite_file(tmp_path: Path, suffix: str, way: str) -> None:
+    path = tmp_path / f"net{suffix}"
+    with pytest.raises(UsageError, match="no such file"):
+        write_c_array(path, tmp_path / "out", "net")
+    path.write_bytes(b"PK")
+    with pytest.raises(UsageError, match=rf"made from a \.tflite file.*{way}"):
+        write_c_array(path, tmp_path / "out", "net")
+    assert not (tmp_path / "out").exists()

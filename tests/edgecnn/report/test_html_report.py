@@ -192,7 +192,7 @@ def test_what_was_not_measured_is_said(digits_results: Results) -> None:
     update = {"entries": [entry], "data": None, "history": None, "notes": []}
     text = render(digits_results.model_copy(update=update))
     page = Page(text)
-    assert "Accuracy and agreement were not measured" in page.text
+    assert "Accuracy and agreement were not measured; the notes say why." in page.text
     assert "There is no training history in these results" in page.text
     assert "Neither a confusion matrix nor figures of each class were measured." in page.text
     assert "Notes" not in page.text

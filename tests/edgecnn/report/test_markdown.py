@@ -87,5 +87,5 @@ def test_what_was_not_measured(digits_results: Results) -> None:
     assert len(tables(text)) == 1
     row = dict(zip(*tables(text)[0], strict=True))
     assert row["accuracy (95 %)"] == row["agreement with float"] == "–"
-    assert "Data: none: accuracy and agreement were not measured." in text
+    assert "Data: none for accuracy and agreement, which were not measured." in text
     assert "interval" not in text

@@ -123,4 +123,4 @@ def test_absent_figures_are_dashes(digits_results: Results) -> None:
     text = shown(digits_results.model_copy(update={"entries": [entry], "data": None}))
     row = row_of(text, 0)
     assert row[4] == "–" and row[-2:] == ["–", "–"]
-    assert "accuracy and agreement were not measured" in text
+    assert "none for accuracy and agreement" in text

@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn.errors import EdgecnnError, MissingDependencyError
-from edgecnn.runtimes import RUNTIMES, installed, load_session, runtime_spec
+from edgecnn.runtimes import RUNTIMES, installed, load_session, missing, runtime_spec
 from edgecnn.runtimes.base import tensor_contract
 from tests.tflite_builder import pack, small_model
 
@@ -116,7 +116,20 @@ def test_what_is_not_supported_is_named(small: Path, change: Any, words: str) ->
         load_session("litert", small)
 
 
-def test_without_any_interpreter_the_advice_is_to_install_one(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("machine", "python", "advice"),
+    [
+        ("x86_64", (3, 13), "pip install ai-edge-litert"),
+        ("aarch64", (3, 11), "pip install ai-edge-litert"),
+        ("armv7l", (3, 11), "pip install tflite-runtime 'numpy<2'"),
+        ("armv7l", (3, 12), "a 64-bit system, or Python 3.11 with tflite-runtime"),
+    ],
+)
+def test_without_any_interpreter_the_advice_is_what_fits_the_machine(
+    small: Path, monkeypatch: pytest.MonkeyPatch, machine: str, python: tuple[int, int], advice: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("sys.version_info", python)
     for name in (
         "ai_edge_litert.interpreter",
         "tflite_runtime",
@@ -124,8 +137,11 @@ def test_without_any_interpreter_the_advice_is_to_install_one(small: Path, monke
         "tensorflow.lite.python.interpreter",
     ):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(MissingDependencyError, match="pip install"):
+    with pytest.raises(MissingDependencyError) as caught:
         load_session("litert", small)
+    assert str(caught.value).endswith(f"Get it with: {advice}")
+    assert str(missing("litert-ref", "--on litert-ref")).endswith(f"Get it with: {advice}")
+    assert str(missing("onnxruntime", "--on onnxruntime")).endswith("pip install 'edgecnn[onnx]'")
 
 
 def test_installed_asks_for_the_package_or_one_that_serves_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,34 @@
+"""What ``quantize`` and ``run`` say of the accuracy that int8 costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.cli._common import Output
+
+if TYPE_CHECKING:
+    from edgecnn.runs import Quantization
+
+
+def judge(figures: Quantization, output: Output) -> None:
+    """Warn of a loss above a point and of less accuracy than the budget asks for; refuse a loss above the budget.
+
+    Raises:
+        EdgecnnError: The drop is above ``max_drop``.
+    """
+    from edgecnn.errors import EdgecnnError
+    from edgecnn.formats import percent
+    from edgecnn.quantize import WARN_DROP
+
+    wanted = figures.wanted_accuracy
+    if wanted is not None and figures.accuracy < wanted:
+        reached = percent(figures.accuracy)
+        output.warn(f"int8 reaches {reached}; the recipe asks for {percent(wanted)} (budget.accuracy).")
+    if figures.drop > figures.max_drop:
+        raise EdgecnnError(
+            f"int8 loses {figures.drop * 100:.2f} points of accuracy; {figures.max_drop * 100:.2f} are allowed "
+            "(budget.max_drop in the recipe, or --max-drop of edgecnn quantize). The files are kept. "
+            f"More calibration samples may help: edgecnn quantize --calibration {4 * figures.calibration_samples}"
+        )
+    if figures.drop > WARN_DROP:
+        output.warn(f"int8 loses {figures.drop * 100:.2f} points of accuracy.")
