@@ -48,13 +48,6 @@ class TensorContract(BaseModel):
         clamped: np.ndarray = np.clip(rounded + self.zero_point, limits.min, limits.max).astype(self.dtype)
         return clamped
 
-    def dequantize(self, values: np.ndarray) -> np.ndarray:
-        """This tensor's own type to float32 real values."""
-        if self.scale is None or self.zero_point is None:
-            return values.astype(np.float32)
-        real: np.ndarray = (values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
-        return real
-
 
 class Contract(BaseModel):
     """Everything that a program needs to turn a raw sample into a label with one model file."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from typing import IO
@@ -80,7 +80,7 @@ def _last_words(held: IO[bytes]) -> str:
     """The last line of what the process wrote to standard error, where the reason most often stands."""
     held.seek(0)
     lines = said_lines(held.read())
-    if "--debug" in sys.argv:
+    if os.environ.get("EDGECNN_DEBUG") == "1":
         return " It wrote:\n" + "\n".join(lines)
     if not lines:
         return " It wrote nothing: a crash in native code, or no memory left."

@@ -110,7 +110,9 @@ def main(arguments: list[str] | None = None) -> None:
     Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 130 stopped by Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments or os.environ.get("EDGECNN_DEBUG") == "1"
+    if "--debug" in arguments:
+        os.environ["EDGECNN_DEBUG"] = "1"    # the one switch, for every part and for child processes
+    debug = os.environ.get("EDGECNN_DEBUG") == "1"
     # `kill` ends the program as Ctrl-C does: temporary files are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run(arguments, debug))

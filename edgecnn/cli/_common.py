@@ -7,7 +7,7 @@ import functools
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -121,11 +121,6 @@ def _listening(output: Output) -> Iterator[None]:
 def split_names(text: str) -> list[str]:
     """``"a, b"`` to ``["a", "b"]``."""
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def joined(names: Iterable[str]) -> str:
-    """Names as a list in a sentence."""
-    return ", ".join(names)
 
 
 def asked_runtimes(on: str | None) -> list[str] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.cli._common import USUAL_RUNTIMES, Output, asked_runtimes, common_options, joined
+from edgecnn.cli._common import Output, asked_runtimes, common_options, usual_runtimes
 
 if TYPE_CHECKING:
     from edgecnn.artefacts import Target
@@ -104,30 +104,28 @@ def command(
 
 
 def _usual(target: Target, output: Output) -> list[str]:
-    """The runtimes for a target when nobody says: those that are installed and take one of its files."""
+    """The runtimes for a target when nobody says: the usual ones that take one of its files.
+
+    Raises:
+        EdgecnnError: None does.
+    """
     from edgecnn.errors import EdgecnnError
-    from edgecnn.runtimes import installed, runtime_spec
+    from edgecnn.runtimes import runtime_spec
 
     suffixes = {artefact.path.suffix.lower() for artefact in target.artefacts}
     if suffixes == {".keras"}:
         return ["keras"]
-    convertible = ".tflite" in suffixes and all(map(importlib.util.find_spec, ("tf2onnx", "tensorflow")))
-    fitting = [
-        name
-        for name in USUAL_RUNTIMES
-        if runtime_spec(name).takes in suffixes or (runtime_spec(name).takes == ".onnx" and convertible)
-    ]
-    usable = [name for name in fitting if installed(name)]
-    missing = [name for name in USUAL_RUNTIMES if not installed(name)]
-    if missing:
-        output.say(f"Not installed, so left out: {joined(missing)}. `edgecnn doctor` says how to get them.")
-    elif "onnxruntime" not in fitting:
-        output.say("onnxruntime is left out: there is no .onnx, and no tf2onnx to make one (see edgecnn doctor).")
-    if not usable:
+    if ".tflite" in suffixes and all(map(importlib.util.find_spec, ("tf2onnx", "tensorflow"))):
+        suffixes.add(".onnx")    # made on the way
+    usual = usual_runtimes(output)
+    fitting = [name for name in usual if runtime_spec(name).takes in suffixes]
+    if not fitting:
         raise EdgecnnError(
             f"no installed runtime takes the files of {target.name}. `edgecnn doctor` says what to install."
         )
-    return usable
+    if left_out := [name for name in usual if name not in fitting]:
+        output.say(f"No file for {', '.join(left_out)} and no tf2onnx to make one, so left out (see edgecnn doctor).")
+    return fitting
 
 
 def _folders(targets: list[Target], out: Path | None) -> list[Path]:

@@ -29,14 +29,14 @@ def test_pixels_divided_by_255_become_pixel_minus_128() -> None:
 def test_what_a_tensor_can_hold_survives_the_way_there_and_back(scale: float, zero: int, values: list[int]) -> None:
     end = TensorContract(name="x", shape=(1, 1), dtype="int8", scale=scale, zero_point=zero)
     stored = np.array(values, dtype=np.int8)
-    assert np.array_equal(end.quantize(end.dequantize(stored)), stored)
+    real = (stored.astype(np.float32) - zero) * np.float32(scale)
+    assert np.array_equal(end.quantize(real), stored)
 
 
 def test_values_beyond_the_range_are_clamped_and_float_ends_pass_through() -> None:
     assert END.quantize(np.array([-9.0, 9.0])).tolist() == [-128, 127]
     plain = TensorContract(name="x", shape=(1, 1), dtype="float32")
     assert plain.quantize(np.array([0.1])).dtype == np.float32
-    assert plain.dequantize(np.array([0.5], np.float32)).tolist() == [0.5]
 
 
 def test_it_survives_its_own_json() -> None:
