@@ -48,14 +48,14 @@ def open_run(
         return create_run(found, found.recipe(changes), out)
     if changes:
         raise UsageError("--resume goes on with the run's own recipe: leave out --set, --epochs and --limit.")
-    # MODEL may be the run itself here, which is what messages suggest.
+    # MODEL may be a model, the name in its recipe, or the run itself, which is what messages suggest.
     is_model = model in model_names() or (Path(model) / "recipe.toml").is_file()
-    wanted = find_model(model).recipe().model.name if is_model else None
-    run = find_run(str(out) if out is not None else wanted or model)
-    if out is not None and wanted is None and find_run(model).path.resolve() != run.path.resolve():
-        raise UsageError(f"{model} and --out {out} are two runs: name one of them.")
-    if wanted is not None and run.info.model != wanted:
-        raise UsageError(f"{run.path} is a run of {run.info.model}, not of {wanted}.")
+    name = find_model(model).recipe().model.name if is_model else model
+    run = find_run(str(out) if out is not None else name)
+    if is_model or out is not None:
+        is_this_run = Path(model).resolve() == run.path.resolve()
+        if run.info.model != name and not is_this_run:
+            raise UsageError(f"{run.path} is a run of {run.info.model}, not of {name}.")
     return run
 
 
