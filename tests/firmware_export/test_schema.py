@@ -21,7 +21,8 @@ def camel(name: str) -> str:
 
 
 def members(enumeration: Any) -> dict[str, int]:
-    return {name: value for name, value in vars(enumeration).items() if isinstance(value, int)}
+    found = vars(enumeration).items()    # Python 3.13 adds __firstlineno__
+    return {name: value for name, value in found if isinstance(value, int) and not name.startswith("__")}
 
 
 def test_operators_have_litert_s_codes() -> None:
