@@ -22,6 +22,7 @@ from typing import Literal
 from edgecnn import __version__
 from edgecnn.child_process import python_command, said_lines, signal_name
 from edgecnn.data import DATASETS, dataset_module
+from edgecnn.files import is_there
 from edgecnn.recipe import DataSection
 from edgecnn.requirements import FEATURES, LITERT, TFLITE_RUNTIME, TOOLS, Feature, Package, Tool
 from edgecnn.runs import runs_root
@@ -214,7 +215,7 @@ def _data_set(name: str) -> Check | None:
 def _runs_folder() -> Check:
     root = runs_root().absolute()
     place = root
-    while not place.exists():
+    while not is_there(place):
         place = place.parent
     free = shutil.disk_usage(place).free
     status: Status = "ok"

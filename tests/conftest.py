@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -111,3 +113,26 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (folder.parent / "stdout.json").write_text(done.stdout, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder in which the test is an ordinary user: root, whom no right stops, becomes nobody for its duration.
+
+    What the test needs must be imported before, since nobody may not be able to read the environment.
+    """
+    if os.name != "posix":
+        pytest.skip("rights are those of POSIX")
+    with tempfile.TemporaryDirectory(prefix="edgecnn-test-") as name:
+        folder = Path(name)
+        if os.geteuid() != 0:
+            yield folder
+            return
+        nobody = 65534
+        os.chown(folder, nobody, nobody)
+        # The real user too, because access(2) asks for that one; the saved one is the way back.
+        os.setresuid(nobody, nobody, 0)
+        try:
+            yield folder
+        finally:
+            os.setresuid(0, 0, 0)

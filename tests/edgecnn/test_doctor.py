@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edgecnn import doctor
 from edgecnn.requirements import FEATURES, TOOLS
 from tests.support import Cli
 
@@ -150,11 +151,15 @@ def test_deep_reports_the_last_line_of_an_import_error(environment: Environment)
     assert runtime["found"] == "ai-edge-litert 2.0.0: ImportError: libfoo.so.1 is not there"
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
-def test_runs_folder_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    document = json.loads(cli("doctor", "--json", env={"EDGECNN_RUNS": str(locked / "runs")}).stdout)
-    check = named(document, "runs")
-    assert check["status"] == "broken"
-    assert str(locked) in check["found"]
+def test_runs_folder_that_cannot_be_written(unprivileged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = unprivileged / "locked"
+    locked.mkdir()
+    monkeypatch.setenv("EDGECNN_RUNS", str(locked / "runs"))
+    for mode in (0o500, 0):    # may not be written to; may not even be entered
+        locked.chmod(mode)
+        check = doctor._runs_folder()
+        assert check.status == "broken"
+        assert str(locked) in check.found
+    locked.chmod(0o700)
+    assert doctor._runs_folder().status == "ok"
+
