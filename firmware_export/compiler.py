@@ -1,0 +1,52 @@
+"""The main path: an int8 ``.tflite`` in, C99 out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from firmware_export.emit import emit
+from firmware_export.graph import Graph, verify
+from firmware_export.lowering import lower
+from firmware_export.ops import check_graph
+from firmware_export.passes import run_passes
+from firmware_export.plan import Plan
+from firmware_export.schedule import plan
+from firmware_export.tflite import read_model
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The result of a compilation.
+
+    Attributes:
+        graph: As read from the file, unchanged.
+        plan: The lowered program and where everything lies.
+        files: Text by file name.
+    """
+
+    graph: Graph
+    plan: Plan
+    files: dict[str, str]
+
+
+def compile_model(data: bytes, source: str, name: str, labels: tuple[str, ...] = (), single_header: bool = False) -> Compiled:
+    """Compile a model.
+
+    Args:
+        data: The ``.tflite`` file.
+        source: What messages call it, most often its path.
+        name: The C identifier that everything is named after.
+        labels: Names of the classes; none where they are not known.
+        single_header: One file in the manner of the stb libraries, instead of four.
+
+    Raises:
+        ModelError: The file cannot be read, or holds something that is not supported.
+    """
+    graph = read_model(data, source)
+    verify(graph)
+    check_graph(graph)
+    simplified = run_passes(graph)
+    verify(simplified)
+    planned = plan(lower(simplified, name))
+    return Compiled(graph, planned, emit(planned, hashlib.sha256(data).hexdigest(), labels, single_header))
