@@ -1,0 +1,79 @@
+/* MAX_POOL_2D, int8. One output row from kernel_h input rows; NULL stands for a row outside the image. */
+#ifndef EDGECNN_MAX_POOL_2D_H
+#define EDGECNN_MAX_POOL_2D_H
+
+#include "fixed_point.h"
+
+struct ec_max_pool_2d {
+    int32_t in_width, channels;
+    int32_t out_width;
+    int32_t kernel_h, kernel_w;
+    int32_t stride_w, pad_left;
+    int32_t steps;     /* rows that ec_max_pool_2d_accumulate takes */
+    int32_t low, high; /* of the fused activation */
+};
+
+/* largest: [out_width][channels], which one row may raise. */
+static inline void ec_max_pool_2d_take_row(const struct ec_max_pool_2d *layer, int8_t *largest, const int8_t *row)
+{
+    const int32_t channels = layer->channels;
+    int32_t x, kx;
+
+    for (x = 0; x < layer->out_width; x++, largest += channels) {
+        const int32_t left = x * layer->stride_w - layer->pad_left;
+        for (kx = 0; kx < layer->kernel_w; kx++) {
+            if (left + kx >= 0 && left + kx < layer->in_width) {
+                const int8_t *pixel = row + (left + kx) * channels;
+                int32_t c;
+                for (c = 0; c < channels; c++) {
+                    if (pixel[c] > largest[c]) {
+                        largest[c] = pixel[c];
+                    }
+                }
+            }
+        }
+    }
+}
+
+static inline void ec_max_pool_2d_finish(const struct ec_max_pool_2d *layer, int8_t *out, const int8_t *largest)
+{
+    const int32_t high = layer->high, size = layer->out_width * layer->channels;
+    int32_t i;
+
+    for (i = 0; i < size; i++) {
+        out[i] = (int8_t)(largest[i] > high ? high : largest[i]);
+    }
+}
+
+/* out: [out_width][channels]; in: kernel_h rows of [in_width][channels]. */
+static inline void ec_max_pool_2d(const struct ec_max_pool_2d *layer, int8_t *out, const int8_t *const *in)
+{
+    int32_t ky;
+
+    memset(out, layer->low, (size_t)(layer->out_width * layer->channels));
+    for (ky = 0; ky < layer->kernel_h; ky++) {
+        if (in[ky] != NULL) {
+            ec_max_pool_2d_take_row(layer, out, in[ky]);
+        }
+    }
+    if (layer->high < 127) {
+        ec_max_pool_2d_finish(layer, out, out);
+    }
+}
+
+/* For a single output row: takes input row y of `steps`, the largest so far being [out_width][channels] bytes in sums. */
+static inline void ec_max_pool_2d_accumulate(
+    const struct ec_max_pool_2d *layer, int8_t *out, const int8_t *in, int32_t y, int32_t *sums)
+{
+    int8_t *const largest = (int8_t *)(void *)sums;
+
+    if (y == 0) {
+        memset(largest, layer->low, (size_t)(layer->out_width * layer->channels));
+    }
+    ec_max_pool_2d_take_row(layer, largest, in);
+    if (y == layer->steps - 1) {
+        ec_max_pool_2d_finish(layer, out, largest);
+    }
+}
+
+#endif

@@ -1,0 +1,78 @@
+"""MEAN: the average over any axes, int8; over height and width it is global average pooling.
+
+Arithmetic: TFLite Micro ``QuantizedMeanOrSum``, for every set of axes alike: the sum of ``q - zero_point`` in int32
+times one factor that holds the scales and the division by the number of elements. That factor loses bits twice, in
+the quantization of ``input scale / output scale`` and in an integer division, both downwards here as there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_export.fixedpoint import multiply, quantize_multiplier
+from firmware_export.graph import Graph, Node
+from firmware_export.ops.base import Inputs, Lowering, Op, need_int8, refuse
+from firmware_export.ops.reduction import (
+    INT32_LIMIT,
+    axes_of,
+    check_reduction,
+    keeps_dims,
+    lower_reduction,
+    window_size,
+)
+
+SUM_BYTES = 4
+
+
+def factor(graph: Graph, node: Node) -> tuple[int, int]:
+    """The multiplier and shift that make an output of a sum; for MEAN with the division by the number of elements."""
+    source = need_int8(graph, node, graph.tensors[node.inputs[0]], "an input")
+    target = need_int8(graph, node, graph.tensors[node.outputs[0]], "an output")
+    multiplier, shift = quantize_multiplier(source.scale[0] / target.scale[0])
+    if node.op == "MEAN":
+        count = window_size(graph, node)
+        down = min(count.bit_length() - 1, 32, 31 + shift)
+        multiplier, shift = (multiplier << down) // count, shift - down
+    return multiplier, shift
+
+
+def check(graph: Graph, node: Node) -> None:
+    """Refuse what is no int8 reduction, or so large that sums could leave int32."""
+    check_reduction(graph, node)
+    count = window_size(graph, node)
+    _, shift = factor(graph, node)
+    if (255 * count << max(shift, 0)) + 255 >= INT32_LIMIT:
+        refuse(graph, node, f"a sum of {count} elements with a factor near 2^{shift}", "sums that fit into int32")
+
+
+def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
+    """The mean, or for SUM the sum, of an int8 tensor over its axes."""
+    values = inputs[0]
+    assert values is not None
+    source = need_int8(graph, node, graph.tensors[node.inputs[0]], "an input")
+    target = need_int8(graph, node, graph.tensors[node.outputs[0]], "an output")
+    total = values.astype(np.int64).sum(axis=axes_of(graph, node), keepdims=keeps_dims(node))
+    multiplier, shift = factor(graph, node)
+    out = multiply(total - window_size(graph, node) * source.zero_point[0], multiplier, shift) + target.zero_point[0]
+    return (np.clip(out, -128, 127).astype(np.int8),)
+
+
+def lower(lowering: Lowering, node: Node) -> None:
+    """One layer, see ``reduction``."""
+    graph = lowering.graph
+    source = need_int8(graph, node, graph.tensors[node.inputs[0]], "an input")
+    target = need_int8(graph, node, graph.tensors[node.outputs[0]], "an output")
+    multiplier, shift = factor(graph, node)
+    fields = {
+        "in_offset": -source.zero_point[0] * window_size(graph, node),
+        "out_offset": target.zero_point[0],
+        "multiplier": multiplier,
+        "shift": shift,
+    }
+    lower_reduction(lowering, node, "mean", fields, SUM_BYTES)
+
+
+OP = Op("MEAN", check, reference, lower)

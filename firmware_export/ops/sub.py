@@ -1,0 +1,21 @@
+"""SUB: int8 difference of two tensors that broadcast, with a fused activation; it shares ``addition`` and ``add.h``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_export.graph import Graph, Node
+from firmware_export.ops import addition
+from firmware_export.ops.base import Op
+from firmware_export.ops.elementwise import binary_reference
+
+
+def difference(graph: Graph, node: Node, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``left - right``, quantized."""
+    return addition.combined(graph, node, left, right, sign=-1)
+
+
+OP = Op("SUB", addition.check, partial(binary_reference, difference), partial(addition.lower, sign=-1))

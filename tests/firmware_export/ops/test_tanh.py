@@ -1,0 +1,70 @@
+"""TANH against TFLite Micro: the reference for every byte, the compiled C, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firmware_export.ops.transcendental import tanh
+from tests.firmware_export.ops.pointwise import (
+    Case,
+    Side,
+    accepted,
+    assert_compiled_is_tflite_micro,
+    assert_reference_is_tflite_micro,
+    every_byte,
+    layer_of,
+    random_unary,
+    refusal,
+    unary_shapes,
+)
+
+PLAIN = Case("TANH", (Side((1, 4, 3, 2), 0.03, 3),), Side((1, 4, 3, 2), 1 / 128))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_reference_is_tflite_micro_whatever_the_output_scale(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    cases = accepted([random_unary(random, "TANH") for _ in range(200)])
+    assert len(cases) > 150
+    assert_reference_is_tflite_micro(cases, random)
+
+
+def test_reference_is_tflite_micro_at_the_ends_of_the_scales() -> None:
+    scales = [2.0**-28, 2.0**-27, 0.9 * 2.0**-20, 15 / 127, 15 / 128, 1.0, 15.0, 16.0, 2.0**27, 2.0**31, 2.0**34]
+    cases = [every_byte(PLAIN).with_operand(scale=scale) for scale in scales]
+    assert accepted(cases) == cases
+    assert_reference_is_tflite_micro(cases, np.random.default_rng(3))
+
+
+def test_compiled_is_tflite_micro(tmp_path: Path) -> None:
+    cases = [*unary_shapes(PLAIN), every_byte(PLAIN), every_byte(PLAIN).with_operand(scale=0.5, zero_point=-77)]
+    assert_compiled_is_tflite_micro(cases, tmp_path, np.random.default_rng(11))
+
+
+def test_it_is_a_table() -> None:
+    layer = layer_of(PLAIN)
+    assert (layer.op, layer.kernel, layer.in_place) == ("TANH", "lookup", (0,))
+
+
+def test_fixed_point_is_near_the_real_function() -> None:
+    real = np.linspace(-15.9, 15.9, 2001)
+    found = tanh(np.round(real * (1 << 27)).astype(np.int64), 4) / (1 << 31)
+    assert np.abs(found - np.tanh(real)).max() < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (PLAIN.with_operand(dtype=np.int16), "an input of type int16 is not supported (supported: int8)"),
+        (PLAIN.with_output(dtype=np.int16), "an output of type int16 is not supported"),
+        (PLAIN.with_operand(scale=1e-9), "an input with the scale 1e-09 is not supported"),
+        (PLAIN.with_operand(scale=1e11), "an input with the scale 1e+11 is not supported"),
+        (PLAIN.with_operand(zero_point=128), "an input with the zero point 128 is not supported"),
+        (PLAIN.with_output(shape=(24,)), "an output of [24] is not supported"),
+    ],
+)
+def test_refusals(case: Case, said: str) -> None:
+    assert said in refusal(case)
