@@ -1,0 +1,188 @@
+"""The planner: which layers run depth first together, in which order their rows are made, and where every byte lies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from firmware_export.cuts import best_stages
+from firmware_export.dataflow import Dataflow
+from firmware_export.layer import Program
+from firmware_export.memory import Block, Overlap, Placement, lower_bound, place
+from firmware_export.plan import INPUT, Buffer, Kind, Plan, Push, Segment, Storage
+from firmware_export.plan_check import check_plan
+from firmware_export.segments import Overlapping, Segments, Stage
+
+OVERLAPPING: tuple[Overlapping, ...] = ("any", "alone", "never")
+"""Tried until no plan can be better: values that overlap in segment after segment drift, and then leave gaps behind."""
+
+
+def plan(program: Program) -> Plan:
+    """Decide everything: cuts, forms, orders of rows, rings, what is in place, and offsets.
+
+    Deterministic, and proven before it is returned: in an abstract run of every step each row is found where it was
+    written.
+
+    Args:
+        program: The lowered network.
+
+    Raises:
+        AssertionError: The program breaks a rule of ``layer.py``, or the plan is wrong: a fault of the compiler.
+    """
+    segments = Segments(program)
+    found: list[Plan] = []
+    for overlapping in OVERLAPPING:
+        segments.overlapping = overlapping
+        stages = best_stages(segments)
+        if found and max(stage.bytes for stage in stages) >= found[0].arena_bytes:
+            break
+        found.append(_Assembly(segments.flow, stages).plan())
+        found.sort(key=_merit)
+    check_plan(found[0])
+    return found[0]
+
+
+def _merit(planned: Plan) -> tuple[int, int, int, int]:
+    """What is wanted, the most important first: all of it small."""
+    streamed = sum(len(segment.layers) for segment in planned.segments if len(segment.layers) > 1)
+    pushed = planned.push.arena_bytes if planned.push else 0
+    return planned.arena_bytes, pushed, streamed, len(planned.segments)
+
+
+class _Assembly:
+    """Segments put together: lifetimes, offsets, and the description of both."""
+
+    def __init__(self, flow: Dataflow, stages: Sequence[Stage]) -> None:
+        self.flow = flow
+        self.values = flow.program.values
+        self.stages = stages
+        self.stage_of = {layer: index for index, stage in enumerate(stages) for layer in stage.layers}
+        self.in_place = {value: taken for stage in stages for value, taken in stage.in_place.items()}
+        # The value whose memory a value lies in, from segment to segment.
+        self.owner: dict[int, int] = {}
+        for stage in stages:
+            for layer in stage.layers:
+                value = flow.program.layers[layer].output
+                if value in flow.arena:
+                    self.owner[value] = self.owner[self.in_place[value]] if value in self.in_place else value
+
+    def plan(self) -> Plan:
+        """Place everything."""
+        buffers = [*self.value_buffers(), *self.layer_buffers()]
+        pushed = self.pushed_buffer()
+        everything = [*buffers, *([pushed] if pushed else [])]
+        blocks = [Block(item.bytes, item.first, item.last, transient=item.kind == "scratch") for item in everything]
+        number = {buffer.owner: index for index, buffer in enumerate(buffers) if buffer.kind in ("whole", "ring")}
+        overlaps = [
+            Overlap(number[self.owner[way.below]], number[self.owner[way.above]], way.distance)
+            for stage in self.stages
+            for way in stage.overlaps
+        ]
+        placed = place(blocks, overlaps, len(buffers) if pushed else None)
+        buffers = [dataclasses.replace(buffer, offset=placed.offsets[index]) for index, buffer in enumerate(buffers)]
+        program = self.flow.program
+        forms = {layer: form.layer for stage in self.stages for layer, form in stage.forms.items()}
+        storage = self.storage(buffers)
+        return Plan(
+            program=dataclasses.replace(program, layers=tuple(forms[index] for index in range(len(forms)))),
+            segments=tuple(self.segment(index, storage) for index in range(len(self.stages))),
+            buffers=tuple(buffers),
+            storage=storage,
+            sums=_offsets(buffers, "sums"),
+            scratch=_offsets(buffers, "scratch"),
+            arena_bytes=placed.bytes,
+            lower_bound=lower_bound(blocks[: len(buffers)], overlaps),
+            push=self.push(placed) if pushed else None,
+        )
+
+    def value_buffers(self) -> list[Buffer]:
+        """One for each value that has memory of its own, for as long as it or a value in its place is needed."""
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for value, owner in self.owner.items():
+            written = self.stage_of[self.flow.writer[value]]
+            read = max((self.stage_of[reader] for reader in self.flow.readers[value]), default=written)
+            first[owner] = min(first.get(owner, written), written)
+            last[owner] = max(last.get(owner, read), read)
+        found = []
+        for owner, begin in first.items():
+            rows, row_bytes = self.values[owner].rows, self.values[owner].row_bytes
+            kept = self.stages[begin].rings[owner] if begin == last[owner] else rows
+            kind: Kind = "ring" if kept < rows else "whole"
+            found.append(Buffer(kind, owner, kept * row_bytes, 0, begin, last[owner]))
+        return found
+
+    def layer_buffers(self) -> list[Buffer]:
+        """Sums and scratch memory."""
+        found = []
+        for index, stage in enumerate(self.stages):
+            for layer, form in stage.forms.items():
+                if form.layer.sums_bytes:
+                    found.append(Buffer("sums", layer, form.layer.sums_bytes, 0, index, index))
+                if form.layer.scratch_bytes:
+                    found.append(Buffer("scratch", layer, form.layer.scratch_bytes, 0, index, index))
+        return found
+
+    def pushed_buffer(self) -> Buffer | None:
+        """The rows of the input that are kept if it is pushed."""
+        if self.flow.pushed is None:
+            return None
+        last = max((self.stage_of[reader] for reader in self.flow.readers[self.flow.pushed]), default=0)
+        return Buffer("input", self.flow.pushed, self.pushed_rows() * self.pushed_row_bytes(), 0, 0, last)
+
+    def pushed_rows(self) -> int:
+        """How many."""
+        assert self.flow.pushed is not None
+        return self.stages[0].rings[self.flow.pushed]
+
+    def pushed_row_bytes(self) -> int:
+        """Of one of them."""
+        assert self.flow.pushed is not None
+        return self.values[self.flow.pushed].row_bytes
+
+    def push(self, placed: Placement) -> Push:
+        """Where they lie: behind everything else in ``placed``."""
+        storage = Storage(placed.offsets[-1], self.pushed_rows(), self.pushed_row_bytes())
+        return Push(storage, placed.bytes_with_extra)
+
+    def storage(self, buffers: Sequence[Buffer]) -> dict[int, Storage]:
+        """Of every value in the arena."""
+        kept = {buffer.owner: buffer for buffer in buffers if buffer.kind in ("whole", "ring")}
+        return {
+            value: Storage(
+                offset=kept[owner].offset,
+                kept=kept[owner].bytes // self.values[owner].row_bytes,
+                row_bytes=self.values[value].row_bytes,
+                in_place_of=self.in_place.get(value),
+            )
+            for value, owner in sorted(self.owner.items())
+        }
+
+    def segment(self, index: int, storage: Mapping[int, Storage]) -> Segment:
+        """Of a stage: with the input rows that only later segments need, and the direction."""
+        stage = self.stages[index]
+        order = stage.trace.order
+        if index == 0 and self.flow.pushed is not None:
+            pushed = self.flow.pushed
+            needed = 0
+            for later in self.stages[1:]:
+                for form in later.forms.values():
+                    access = form.access(pushed)
+                    needed = max(needed, int(access.high.max()) + 1 if access else 0)
+            order += (INPUT,) * (needed - order.count(INPUT))
+        return Segment(stage.layers, order, self.is_reversed(stage, storage))
+
+    def is_reversed(self, stage: Stage, storage: Mapping[int, Storage]) -> bool:
+        """A layer alone whose output lies over its input so that the rows must be made from the last to the first."""
+        if len(stage.overlaps) < 2:
+            return False
+        made, dies = (storage[value] for value in (stage.overlaps[0].below, stage.overlaps[0].above))
+        apart = (
+            made.offset + made.kept * made.row_bytes <= dies.offset
+            or dies.offset + dies.kept * dies.row_bytes <= made.offset
+        )
+        return not apart and dies.offset - made.offset < stage.overlaps[0].distance
+
+
+def _offsets(buffers: Sequence[Buffer], kind: Kind) -> dict[int, int]:
+    return {buffer.owner: buffer.offset for buffer in buffers if buffer.kind == kind}
