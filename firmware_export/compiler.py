@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from firmware_export.bounds import check_arena, check_bounds
 from firmware_export.emit import emit
 from firmware_export.graph import Graph, verify
 from firmware_export.lowering import lower
 from firmware_export.ops import check_graph
-from firmware_export.passes import run_passes
+from firmware_export.passes import prepare, run_passes
 from firmware_export.plan import Plan
 from firmware_export.schedule import plan
 from firmware_export.tflite import read_model
@@ -45,8 +46,11 @@ def compile_model(data: bytes, source: str, name: str, labels: tuple[str, ...] =
     """
     graph = read_model(data, source)
     verify(graph)
-    check_graph(graph)
-    simplified = run_passes(graph)
+    check_bounds(graph)
+    prepared = prepare(graph)
+    check_graph(prepared)
+    simplified = run_passes(prepared)
     verify(simplified)
     planned = plan(lower(simplified, name))
+    check_arena(graph, planned.arena_bytes)
     return Compiled(graph, planned, emit(planned, hashlib.sha256(data).hexdigest(), labels, single_header))

@@ -89,8 +89,10 @@ class Read:
 
     def needs(self, y: int, rows: int) -> tuple[int, int] | None:
         """The lowest and the highest existing row that step ``y`` reads, or None if it reads none."""
-        existing = [r for r in range(self.start[y], self.start[y] + self.count * self.step, self.step) if 0 <= r < rows]
-        return (existing[0], existing[-1]) if existing else None
+        start = self.start[y]
+        first = max(0, -(start // self.step))    # the rows in front of row 0 do not exist
+        last = min(self.count - 1, (rows - 1 - start) // self.step)
+        return (start + first * self.step, start + last * self.step) if first <= last else None
 
 
 @dataclass(frozen=True)

@@ -137,12 +137,14 @@ def _stepped(plan: Plan, names: Names, number_: int, segment: Segment, order: st
             "            m->input_y++;",
             "            break;",
         ]
+    cases = []
     for position, index in enumerate(segment.layers):
         # The last one is the default: no other step is in the list.
         label = f"case {1 + position}" if position + 1 < len(segment.layers) else "default"
-        about = flow(program, program.layers[index])
-        call = f"            {names.layer(index)}(m, (int32_t)m->y[{position}]++);"
-        lines += [f"        {label}: /* {about} */", call, "            break;"]
+        call = f"        {label}: {names.layer(index)}(m, (int32_t)m->y[{position}]++); break;"
+        cases.append((call, flow(program, program.layers[index])))
+    width = max(len(call) for call, _ in cases)
+    lines += [f"{call:<{width}} /* {about} */" for call, about in cases]
     return [*lines, "        }", "    }"]
 
 

@@ -1,0 +1,63 @@
+"""What is asked of a network as a whole, whatever its operators: ends that can be C arrays, shapes that are known, sizes that
+a microcontroller could have."""
+
+from __future__ import annotations
+
+from math import prod
+
+from firmware_export.errors import ModelError
+from firmware_export.graph import Graph, Tensor
+
+MAX_BYTES = 1 << 26
+"""Of a tensor that is computed: 64 MiB, more than any microcontroller addresses, and far from the ends of int32."""
+
+MAX_ROWS = 1 << 18
+"""Of such a tensor: sixteen seconds of sound, sample by sample."""
+
+MAX_ARENA = (1 << 31) - 1
+
+
+def check_bounds(graph: Graph) -> None:
+    """Refuse a network that no call with arrays of fixed size can stand for.
+
+    Raises:
+        ModelError: It has no inputs or no outputs, an input that is constant or stands there twice, an input of unknown size
+            (a batch of unknown size is a batch of 1), or a tensor beyond ``MAX_BYTES`` or ``MAX_ROWS``.
+    """
+    for indices, what in ((graph.inputs, "input"), (graph.outputs, "output")):
+        if not indices:
+            raise ModelError(f"{graph.name}: the network has no {what} (supported: one or more). Convert it again.")
+    for position, index in enumerate(graph.inputs):
+        tensor = graph.tensors[index]
+        if tensor.is_constant or index in graph.inputs[:position]:
+            found = "is constant" if tensor.is_constant else "stands there twice"
+            raise ModelError(f"{graph.name}: input {position}, {tensor}, {found}. The file is damaged: convert again.")
+        if not _known(tensor):
+            found = list(tensor.shape_signature)
+            raise ModelError(
+                f"{graph.name}: input {position}, {tensor}, has the shape {found} (supported: sizes that are known, only the "
+                "batch may be -1, which is 1). Convert with a fixed input shape."
+            )
+    for tensor in graph.tensors:
+        if tensor.is_constant:
+            continue
+        rows = prod(tensor.shape[: min(2, len(tensor.shape) - 1)]) if len(tensor.shape) > 1 else 1
+        if tensor.nbytes > MAX_BYTES or rows > MAX_ROWS or tensor.size > MAX_BYTES:
+            raise ModelError(
+                f"{graph.name}: {tensor} has {tensor.nbytes} bytes in {rows} rows (supported: at most {MAX_BYTES} bytes, "
+                f"{MAX_ROWS} rows). Make the input smaller."
+            )
+
+
+def _known(tensor: Tensor) -> bool:
+    return all(
+        size >= 0 or (place == 0 and tensor.shape[0] == 1) for place, size in enumerate(tensor.shape_signature)
+    )
+
+
+def check_arena(graph: Graph, size: int) -> None:
+    """Refuse an arena that int32 does not reach across."""
+    if size > MAX_ARENA:
+        raise ModelError(
+            f"{graph.name}: it needs {size} bytes of memory (supported: at most {MAX_ARENA}). Make the input smaller."
+        )

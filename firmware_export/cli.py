@@ -1,0 +1,115 @@
+"""The compiler on its own: ``python -m firmware_export FILE --out DIR``. Needs nothing of edgecnn.
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from firmware_export.c_names import name_problem
+from firmware_export.compiler import Compiled, compile_model
+from firmware_export.errors import ModelError
+from firmware_export.schema import FILE_IDENTIFIER
+
+EXAMPLE = """\
+example:
+  python -m firmware_export model.tflite --out firmware
+  python -m firmware_export model.tflite --out src --name keywords --single-header
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)    # `kill` removes temporary files too
+    asked = _parser().parse_args(arguments)
+    model, out = Path(asked.file), Path(asked.out)
+    name = asked.name or model.stem
+    if problem := name_problem(name):
+        return _failed(f"--name {name}: {problem}", 2)
+    try:
+        compiled = compile_model(_read(model), str(model), name, single_header=asked.single_header)
+        written = write_files(out, compiled.files)
+    except ModelError as error:
+        return _failed(str(error), 1)
+    except OSError as error:
+        return _failed(f"{error.filename or model}: {error.strerror or error}.", 1)
+    except KeyboardInterrupt:
+        return _failed("stopped; nothing half-written was left behind.", 130)
+    figures = _figures(compiled)
+    if asked.json:
+        text = json.dumps({"files": [str(path) for path in written], **figures}, indent=2)
+    else:
+        lines = [*(f"wrote  {path}" for path in written), *(f"{key}: {value}" for key, value in figures.items())]
+        text = "\n".join(lines)
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m firmware_export",
+        description="Compile an int8 .tflite to C99 without dependencies: the same bytes as TFLite Micro.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", help="an int8 .tflite file, whoever made it")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to; made where it does not exist")
+    parser.add_argument("--name", help="C identifier that files and symbols begin with (default: the file's name)")
+    parser.add_argument("--single-header", action="store_true", help="one header, as the stb libraries are")
+    parser.add_argument("--json", action="store_true", help="print files and figures as JSON")
+    return parser
+
+
+def _failed(message: str, code: int) -> int:
+    print(f"Error: {message}", file=sys.stderr)
+    return code
+
+
+def _read(model: Path) -> bytes:
+    """The file; of one that is no model, as much as says so."""
+    with model.open("rb") as stream:
+        head = stream.read(8)
+        return head + stream.read() if head[4:] == FILE_IDENTIFIER else head
+
+
+def _figures(compiled: Compiled) -> dict[str, int | None]:
+    plan = compiled.plan
+    return {
+        "arena_bytes": plan.arena_bytes,
+        "push_arena_bytes": plan.push.arena_bytes if plan.push is not None else None,
+        "lower_bound_bytes": plan.lower_bound,
+        "macs": sum(layer.macs for layer in plan.program.layers),
+    }
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write files whole or not at all: all beside their places first, then all take their names.
+
+    Args:
+        folder: Made where it does not exist; other files in it are left alone.
+        texts: By file name.
+
+    Raises:
+        OSError: The folder cannot be written to. Whatever stood there stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    umask = os.umask(0)
+    os.umask(umask)
+    with tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder) as beside:
+        for name, text in texts.items():
+            path = Path(beside) / name
+            path.write_text(text, encoding="utf-8", newline="\n")
+            path.chmod(0o666 & ~umask)
+        for name in texts:
+            (Path(beside) / name).replace(folder / name)
+    return [folder / name for name in texts]
