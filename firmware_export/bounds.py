@@ -1,5 +1,4 @@
-"""What is asked of a network as a whole, whatever its operators: ends that can be C arrays, shapes that are known, sizes that
-a microcontroller could have."""
+"""What is asked of a network as a whole: ends that can be C arrays, shapes that are known, sizes that fit somewhere."""
 
 from __future__ import annotations
 
@@ -21,8 +20,8 @@ def check_bounds(graph: Graph) -> None:
     """Refuse a network that no call with arrays of fixed size can stand for.
 
     Raises:
-        ModelError: It has no inputs or no outputs, an input that is constant or stands there twice, an input of unknown size
-            (a batch of unknown size is a batch of 1), or a tensor beyond ``MAX_BYTES`` or ``MAX_ROWS``.
+        ModelError: It has no inputs or no outputs, an input that is constant or stands there twice, an input of
+            unknown size (a batch of unknown size is a batch of 1), or a tensor beyond ``MAX_BYTES`` or ``MAX_ROWS``.
     """
     for indices, what in ((graph.inputs, "input"), (graph.outputs, "output")):
         if not indices:
@@ -33,10 +32,10 @@ def check_bounds(graph: Graph) -> None:
             found = "is constant" if tensor.is_constant else "stands there twice"
             raise ModelError(f"{graph.name}: input {position}, {tensor}, {found}. The file is damaged: convert again.")
         if not _known(tensor):
-            found = list(tensor.shape_signature)
+            shape = list(tensor.shape_signature)
             raise ModelError(
-                f"{graph.name}: input {position}, {tensor}, has the shape {found} (supported: sizes that are known, only the "
-                "batch may be -1, which is 1). Convert with a fixed input shape."
+                f"{graph.name}: input {position}, {tensor}, has the shape {shape} (supported: sizes that are known; "
+                "the batch may be -1, which is 1). Convert with a fixed input shape."
             )
     for tensor in graph.tensors:
         if tensor.is_constant:
@@ -44,8 +43,8 @@ def check_bounds(graph: Graph) -> None:
         rows = prod(tensor.shape[: min(2, len(tensor.shape) - 1)]) if len(tensor.shape) > 1 else 1
         if tensor.nbytes > MAX_BYTES or rows > MAX_ROWS or tensor.size > MAX_BYTES:
             raise ModelError(
-                f"{graph.name}: {tensor} has {tensor.nbytes} bytes in {rows} rows (supported: at most {MAX_BYTES} bytes, "
-                f"{MAX_ROWS} rows). Make the input smaller."
+                f"{graph.name}: {tensor} has {tensor.nbytes} bytes in {rows} rows (supported: at most {MAX_BYTES} "
+                f"bytes, {MAX_ROWS} rows). Make the input smaller."
             )
 
 

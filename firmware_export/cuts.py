@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_export.dataflow import Dataflow
-from firmware_export.segments import Segments, Stage
+from firmware_export.segments import Segments
+from firmware_export.stages import Stage
 
 STATES = 150
 """Sets of layers between segments that are looked at; if there are more, only prefixes of the file's order."""

@@ -156,7 +156,7 @@ class _Search:
         self.extra = extra
         self.size = [block.size for block in blocks]
         self.counted = [index for index in range(len(blocks)) if index != extra]
-        # For each block and each that it must not meet: how far above that one's beginning it must begin, how far below.
+        # For each block and each that it must not meet: how far above or below that one's beginning it must begin.
         distances = {(overlap.below, overlap.above): aligned(overlap.distance) for overlap in overlaps}
         self.meets: list[list[tuple[int, int, int]]] = [[] for _ in blocks]
         for index, block in enumerate(blocks):

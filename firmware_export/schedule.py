@@ -11,7 +11,8 @@ from firmware_export.layer import Program
 from firmware_export.memory import Block, Overlap, Placement, lower_bound, place
 from firmware_export.plan import INPUT, Buffer, Kind, Plan, Push, Segment, Storage
 from firmware_export.plan_check import check_plan
-from firmware_export.segments import Overlapping, Segments, Stage
+from firmware_export.segments import Overlapping, Segments
+from firmware_export.stages import Stage
 
 OVERLAPPING: tuple[Overlapping, ...] = ("any", "alone", "never")
 """Tried until no plan can be better: values that overlap in segment after segment drift, and then leave gaps behind."""
@@ -57,7 +58,7 @@ class _Assembly:
         self.values = flow.program.values
         self.stages = stages
         self.stage_of = {layer: index for index, stage in enumerate(stages) for layer in stage.layers}
-        self.in_place = {value: taken for stage in stages for value, taken in stage.in_place.items()}
+        self.in_place = {value: taken for stage in stages for value, taken in stage.choices.in_place.items()}
         # The value whose memory a value lies in, from segment to segment.
         self.owner: dict[int, int] = {}
         for stage in stages:
@@ -81,7 +82,7 @@ class _Assembly:
         placed = place(blocks, overlaps, len(buffers) if pushed else None)
         buffers = [dataclasses.replace(buffer, offset=placed.offsets[index]) for index, buffer in enumerate(buffers)]
         program = self.flow.program
-        forms = {layer: form.layer for stage in self.stages for layer, form in stage.forms.items()}
+        forms = {layer: form.layer for stage in self.stages for layer, form in stage.choices.forms.items()}
         storage = self.storage(buffers)
         return Plan(
             program=dataclasses.replace(program, layers=tuple(forms[index] for index in range(len(forms)))),
@@ -116,7 +117,7 @@ class _Assembly:
         """Sums and scratch memory."""
         found = []
         for index, stage in enumerate(self.stages):
-            for layer, form in stage.forms.items():
+            for layer, form in stage.choices.forms.items():
                 if form.layer.sums_bytes:
                     found.append(Buffer("sums", layer, form.layer.sums_bytes, 0, index, index))
                 if form.layer.scratch_bytes:
@@ -166,7 +167,7 @@ class _Assembly:
             pushed = self.flow.pushed
             needed = 0
             for later in self.stages[1:]:
-                for form in later.forms.values():
+                for form in later.choices.forms.values():
                     access = form.access(pushed)
                     needed = max(needed, int(access.high.max()) + 1 if access else 0)
             order += (INPUT,) * (needed - order.count(INPUT))

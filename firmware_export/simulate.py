@@ -116,8 +116,9 @@ class _Simulation:
             for access in form.accesses:
                 if access.value in source:
                     writer = source[access.value]
-                    at_end = writer < pushed and self.forms[writer].at_end
-                    counts = [self.steps[writer] if count else 0 for count in access.counts] if at_end else access.counts
+                    counts = access.counts
+                    if writer < pushed and self.forms[writer].at_end:
+                        counts = [self.steps[writer] if count else 0 for count in counts]
                     found.append((writer, counts))
             found.sort(key=lambda need: depth[need[0]], reverse=layer in self.task.deep_first)
             needs.append(found)

@@ -30,7 +30,7 @@ def check(graph: Graph, node: Node) -> None:
     shape = need_numbers(graph, node, 1, "shape", None, "int32", "int64")
     fits = all(size in (1, wanted) for size, wanted in zip(reversed(source.shape), reversed(shape), strict=False))
     if not len(source.shape) <= len(shape) <= 5 or not fits:
-        refuse(graph, node, f"{list(source.shape)} broadcast to {list(shape)}", "at most 5 dimensions that fit", DAMAGED)
+        refuse(graph, node, f"{list(source.shape)} broadcast to {list(shape)}", "5 dimensions that fit", DAMAGED)
     need_output(graph, node, source, shape)
 
 

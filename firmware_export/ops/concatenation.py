@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.layer import Array, Layer, Read
-from firmware_export.ops.base import Inputs, Lowering, Op, option_int, option_text, refuse
+from firmware_export.ops.base import Inputs, Lowering, Op, need_dtype, option_int, option_text, refuse
 from firmware_export.ops.movement import (
     DAMAGED,
     NO_ROW,
@@ -51,6 +51,7 @@ def check(graph: Graph, node: Node) -> None:
     shapes = []
     for position in range(len(node.inputs)):
         tensor = need_data(graph, node, position)
+        need_dtype(graph, node, tensor, "an input", first.dtype)
         others = tensor.shape[:axis] + tensor.shape[axis + 1 :]
         if len(tensor.shape) != len(first.shape) or others != first.shape[:axis] + first.shape[axis + 1 :]:
             found = f"{list(first.shape)} and {list(tensor.shape)} along axis {axis}"

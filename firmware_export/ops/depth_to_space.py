@@ -1,4 +1,4 @@
-"""DEPTH_TO_SPACE: the channels of a pixel become a block of pixels. int8, int32 and float32 (TFLite Micro: no int32)."""
+"""DEPTH_TO_SPACE: the channels of a pixel become a block of pixels. int8, int32, float32 (TFLite Micro: no int32)."""
 
 from __future__ import annotations
 

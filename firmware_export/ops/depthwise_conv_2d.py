@@ -1,8 +1,8 @@
 """DEPTHWISE_CONV_2D: int8, per channel or per tensor, any multiplier, stride, padding and dilation.
 
-Arithmetic: TFLite Micro ``reference_integer_ops::DepthwiseConvPerChannel``. Its output channel ``i * multiplier + m`` sees
-input channel i only: with a multiplier above one that is a CONV_2D in as many groups as there are input channels, and
-lowered to that kernel. (TFLite Micro crashes on a bias that is listed but absent; here it is no bias, as in TFLite.)
+Arithmetic: TFLite Micro ``reference_integer_ops::DepthwiseConvPerChannel``. Its output channel ``i * multiplier + m``
+sees input channel i only: with a multiplier above one that is a CONV_2D in as many groups as there are input channels,
+and lowered to that kernel. (TFLite Micro crashes on a bias that is listed but absent; here it is no bias, as in TFLite.)
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def lower(lowering: Lowering, node: Node) -> None:
 
 
 def _fields(graph: Graph, node: Node, weights: NDArray[np.int8], horizontal: Axis) -> dict[str, FieldValue]:
-    """The fields of ``struct ec_depthwise_conv_2d``. The kernel multiplies inputs as they are: the bias makes up for it."""
+    """The fields of ``struct ec_depthwise_conv_2d``, whose bias makes up for inputs multiplied with their zero point."""
     _, kernel_h, kernel_w, channels = weights.shape
     scales = channel_scales(graph, node, channels, axis=CHANNELS)
     bias = bias_of(graph, node, 2, channels) - scales.in_zero_point * weights.astype(np.int64).sum(axis=(0, 1, 2))

@@ -1,6 +1,7 @@
-"""MIRROR_PAD: a border that mirrors the tensor, with its edge (SYMMETRIC) or without (REFLECT). int8, int32 and float32.
+"""MIRROR_PAD: a border that mirrors the tensor, with its edge (SYMMETRIC) or without (REFLECT). int8, int32, float32.
 
-TFLite Micro takes no int32. It does not look whether the border is larger than what can be mirrored: refused, as in TFLite.
+TFLite Micro takes no int32, and does not look whether the border is larger than what it mirrors: that is refused here,
+as in TFLite.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def paddings_of(graph: Graph, node: Node) -> tuple[tuple[int, int], ...]:
     pairs = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     edge = 1 if mode_of(graph, node) == "reflect" else 0
     if any(not 0 <= number <= size - edge for size, pair in zip(shape, pairs, strict=True) for number in pair):
-        refuse(graph, node, f"the paddings {list(numbers)} of {list(shape)}", "at most what there is to mirror", DAMAGED)
+        refuse(graph, node, f"the paddings {list(numbers)} of {list(shape)}", "no more than there is to mirror")
     return pairs
 
 

@@ -113,7 +113,8 @@ def need_axis(graph: Graph, node: Node, axis: int, rank: int) -> int:
 
 def first_quant(tensor: Tensor) -> tuple[float, int]:
     """The scale and zero point that TFLite Micro compares: the first ones, 0 and 0 where there are none."""
-    return (tensor.quant.scale[0], tensor.quant.zero_point[0]) if tensor.quant else (0.0, 0)
+    quant = tensor.quant
+    return (quant.scale[0], quant.zero_point[0]) if quant and quant.scale and quant.zero_point else (0.0, 0)
 
 
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:

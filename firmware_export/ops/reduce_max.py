@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.ops.base import Inputs, Lowering, Op, refuse
-from firmware_export.ops.reduction import axes_of, check_reduction, keeps_dims, lower_reduction
+from firmware_export.ops.reduction import axes_of, check_reduction, keeps_dims, lower_reduction, window_size
 
 BEST_BYTES = 1
 
@@ -34,7 +34,10 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], .
 
 
 def lower(lowering: Lowering, node: Node) -> None:
-    """One layer, see ``reduction``."""
+    """One layer, see ``reduction``; none over axes of size 1."""
+    if window_size(lowering.graph, node) == 1:
+        lowering.alias(node.inputs[0], node.outputs[0])
+        return
     lower_reduction(lowering, node, "reduce_max", {"flip": -1 if node.op == "REDUCE_MIN" else 0}, BEST_BYTES)
 
 

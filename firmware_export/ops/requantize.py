@@ -26,6 +26,9 @@ from firmware_export.ops.base import (
 SUM_LIMIT = (1 << 31) - (1 << 8)
 """What sums must stay below: int32, and room for a zero point behind the multiplication."""
 
+LARGEST_BOUND = {"RELU6": 6.0, "RELU_N1_TO_1": 1.0}
+"""Of fused activations, which divided by the output's scale has to fit into int32."""
+
 
 @dataclass(frozen=True)
 class ChannelScales:
@@ -115,8 +118,9 @@ def fused_range(graph: Graph, node: Node) -> tuple[int, int]:
     """
     output = need_int8(graph, node, output_tensor(graph, node), "an output")
     activation = option_text(node, "fused_activation_function")
-    if activation in ("RELU6", "RELU_N1_TO_1") and not 6.0 / output.scale[0] < 1 << 31:
-        refuse(graph, node, f"{activation} with an output scale of {output.scale[0]:g}", "scales above 3e-9")
+    smallest = LARGEST_BOUND.get(activation, 0.0) / SUM_LIMIT
+    if output.scale[0] <= smallest:
+        refuse(graph, node, f"{activation} with an output scale of {output.scale[0]:g}", f"scales above {smallest:.1e}")
     try:
         return activation_range(activation, output.scale[0], output.zero_point[0])
     except ValueError:
@@ -157,4 +161,4 @@ def check_sums(graph: Graph, node: Node, magnitudes: NDArray[Any], bias: NDArray
         found = f"channel {channel}, whose sums reach {largest[channel]:.3g}"
         if scales.shift[channel] > 0:
             found += f" before they are shifted left by {scales.shift[channel]}"
-        refuse(graph, node, found, "sums that fit into int32", "Scales or biases are out of proportion: quantize again.")
+        refuse(graph, node, found, "sums that fit into int32", "Scales or biases are out of proportion: convert again.")

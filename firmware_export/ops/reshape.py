@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.layer import C_TYPES
-from firmware_export.ops.base import Inputs, Op, need_dtype, need_input, output_tensor, refuse
+from firmware_export.ops.base import Inputs, Op, input_tensor, need_dtype, need_input, output_tensor, refuse
 from firmware_export.ops.movement import DAMAGED, need_elements
 
 
@@ -33,6 +33,9 @@ def check(graph: Graph, node: Node) -> None:
     if not 1 <= len(node.inputs) <= 2 or len(node.outputs) != 1:
         refuse(graph, node, f"{len(node.inputs)} inputs and {len(node.outputs)} outputs", "1 or 2 and 1", DAMAGED)
     check_alias(graph, node)
+    shape = input_tensor(graph, node, 1)
+    if shape is not None:
+        need_dtype(graph, node, shape, "a shape", "int32", "int64")
 
 
 def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:

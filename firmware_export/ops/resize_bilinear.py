@@ -41,6 +41,11 @@ class Places:
     upper: NDArray[np.int64]
     weight: NDArray[np.int64]
 
+    @property
+    def moves_nothing(self) -> bool:
+        """Whether each output is a pixel of its own."""
+        return len(self.lower) == self.size and self.first == 0 and self.step == ONE
+
 
 def places(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> Places:
     """The places of ``out`` outputs on ``size`` pixels."""
@@ -86,11 +91,14 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], .
 
 
 def lower(lowering: Lowering, node: Node) -> None:
-    """One layer: a row of the output from one or two rows of the input."""
+    """One layer: a row of the output from one or two rows of the input; none where every pixel stays."""
     batches, in_height, in_width, channels = lowering.graph.tensors[node.inputs[0]].shape
     _, height, width, _ = lowering.graph.tensors[node.outputs[0]].shape
     align, half = flags(node)
     vertical, horizontal = places(in_height, height, align, half), places(in_width, width, align, half)
+    if vertical.moves_nothing and horizontal.moves_nothing:
+        lowering.alias(node.inputs[0], node.outputs[0])
+        return
     rows = tuple(int(row) for row in vertical.lower)
     single = bool((vertical.lower == vertical.upper).all())
     output = lowering.output(node.outputs[0], batches * height, width * channels)

@@ -1,8 +1,8 @@
 """TRANSPOSE_CONV: int8, per channel or per tensor, any stride, SAME and VALID.
 
-Input pixel ``(y, x)`` adds to the output pixels ``(y * stride - pad + ky, x * stride - pad + kx)``, the padding being that of
-the convolution which leads back from output to input (TFLite Micro ``reference_integer_ops::TransposeConv``, which spreads
-into an int32 image as scratch). Here each output row gathers from the input rows that reach it, and needs no scratch.
+Input pixel ``(y, x)`` adds to the output pixels ``(y * stride - pad + ky, x * stride - pad + kx)``, the padding being that
+of the convolution which leads back from output to input (TFLite Micro ``reference_integer_ops::TransposeConv``, which
+spreads into an int32 image as scratch). Here each output row gathers from the input rows that reach it, without scratch.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def check(graph: Graph, node: Node) -> None:
         found = f"a filter of {list(weights.shape)} on an input of {list(image.shape)}"
         refuse(graph, node, found, "filters over all input channels", "The file is damaged.")
     if output.shape[0] != 1 or output.shape[3] != channels:
-        refuse(graph, node, f"an output of {list(output.shape)}", f"[1, height, width, {channels}]", "The file is damaged.")
+        found = f"an output of {list(output.shape)}"
+        refuse(graph, node, found, f"[1, height, width, {channels}]", "The file is damaged.")
     strides = [option_int(node, f"stride_{letter}") for letter in "hw"]
     if min(strides) < 1 or max(*strides, *weights.shape[1:3]) > LARGEST_WINDOW:
         refuse(graph, node, f"stride {strides} with a kernel of {list(weights.shape[1:3])}", f"1 to {LARGEST_WINDOW}")

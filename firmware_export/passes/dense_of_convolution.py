@@ -16,7 +16,7 @@ def dense_of_convolution(graph: Graph) -> Graph:
     1. CONV_2D whose window covers the whole image and nothing else, one tap for each pixel, becomes FULLY_CONNECTED
        with the same weights as ``[out, height * width * in]``.
     2. Scales, bias and fused activation stay: both operators compute sums and factors alike.
-    3. Not with padding, nor where the window leaves out pixels.
+    3. Not with padding, nor where the window leaves out pixels, nor in groups of channels.
     """
     draft = Draft(graph)
     for node in graph.nodes:
@@ -33,4 +33,4 @@ def _sees_all(graph: Graph, node: Node) -> bool:
     image, weights = graph.tensors[node.inputs[0]].shape, graph.tensors[node.inputs[1]].shape
     windows = axes(graph, node, image, weights[1:3])
     covering = all((window.out, window.before, window.kernel) == (1, 0, window.size) for window in windows)
-    return covering and all(window.kernel == 1 or window.dilation == 1 for window in windows)
+    return covering and weights[3] == image[3] and all(window.kernel == 1 or window.dilation == 1 for window in windows)

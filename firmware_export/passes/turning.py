@@ -133,6 +133,8 @@ def _concatenation(graph: Graph, node: Node, columns: Set[int]) -> Turned | None
 
 
 def _reduction(graph: Graph, node: Node, columns: Set[int]) -> Turned | None:
+    if not _flows(graph, node.inputs[:1], columns):
+        return None
     axes = constant(graph.tensors[node.inputs[1]])
     found = {int(axis) % 4 for axis in axes.reshape(-1)}
     output = graph.tensors[node.outputs[0]]

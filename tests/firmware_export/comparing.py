@@ -1,6 +1,6 @@
 """Generated networks through the compiler and a C compiler, many in one executable, against TFLite Micro.
 
-The C runs in a process of its own, as TFLite Micro does: what kills one of them is one network's result and not the end.
+The C runs in a process of its own, as TFLite Micro does: what kills one of them is one network's result, not the end.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Outcome:
 
     Attributes:
         seed: Of the network.
-        kind: ``equal``: the same bytes; ``refused``: a ModelError; ``no oracle``: we compile it and TFLite Micro does not
-            take it; ``failed``: a difference, a crash, any other exception.
+        kind: ``equal``: the same bytes; ``refused``: a ModelError; ``no oracle``: it compiles, and TFLite Micro does
+            not take it; ``failed``: a difference, a crash, any other exception.
         detail: The message, or the reason, or what differs.
         ops: How often each operator stands in it.
         pushed: The rows were pushed in, too.
@@ -122,9 +122,8 @@ def _compare(network: RandomNetwork, compiled: Compiled, program: Path, oracle: 
     ways = ["whole"] + ["pushed"] * pushed
     for way in ways:
         try:
-            done = subprocess.run(
-                [program, f"{_name(network)}_{way}"], input=stdin, capture_output=True, timeout=PROGRAM_LIMIT_S, check=False
-            )
+            command = [program, f"{_name(network)}_{way}"]
+            done = subprocess.run(command, input=stdin, capture_output=True, timeout=PROGRAM_LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
             return Outcome(network.seed, "failed", f"{way}: the C takes more than {PROGRAM_LIMIT_S} s", network.ops)
         if done.returncode:
@@ -153,9 +152,10 @@ def _difference(wanted: Sequence[Sequence[Any]], found: bytes) -> str:
                 wrong = np.atleast_1d(ours != array)
                 place = [int(index) for index in np.argwhere(wrong)[0]] if wrong.any() else ["sign or NaN"]
                 largest = np.abs(ours.astype(np.float64) - array).max()
+                first, theirs = np.atleast_1d(ours)[wrong][:4], np.atleast_1d(array)[wrong][:4]
                 return (
-                    f"sample {number}, output {output}, at {place} of {list(array.shape)}: {np.atleast_1d(ours)[wrong][:4]}, "
-                    f"TFLite Micro gives {np.atleast_1d(array)[wrong][:4]}; {wrong.sum()} differ by up to {largest:g}"
+                    f"sample {number}, output {output}, at {place} of {list(array.shape)}: {first}, "
+                    f"TFLite Micro gives {theirs}; {wrong.sum()} differ by up to {largest:g}"
                 )
     return ""
 

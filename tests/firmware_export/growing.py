@@ -22,7 +22,7 @@ MAX_MACS = 400_000
 Choice = TypeVar("Choice")
 
 
-class NotHere(Exception):
+class NotHere(Exception):    # noqa: N818, no error: it only does not fit
     """An operator finds no place in the network as it is."""
 
 
@@ -130,7 +130,7 @@ class Grower:
 
     # Values to read.
 
-    def take(self, *ranks: int, where: Callable[[Value], bool] = lambda value: True) -> Value:
+    def take(self, *ranks: int, where: Callable[[Value], bool] | None = None) -> Value:
         """An int8 value of one of these ranks (any, if none is named): often the newest, or one that nobody read yet.
 
         Raises:
@@ -139,7 +139,7 @@ class Grower:
         fitting = [
             value
             for value in self.values
-            if value.dtype == "int8" and (not ranks or len(value.shape) in ranks) and where(value)
+            if value.dtype == "int8" and (not ranks or len(value.shape) in ranks) and (where is None or where(value))
         ]
         if fitting and self.chance(0.6):
             return fitting[-1]
@@ -212,6 +212,14 @@ class Grower:
         self.node(op, inputs, [output], **options)
         return output
 
+    def requantized(self, value: Value, like: Value) -> Value:
+        """``value`` in the scale of another, by a QUANTIZE where it has not got it."""
+        if value.quant == like.quant or (self.odd and self.chance(0.5)):
+            return value
+        output = self.value(value.real, like.quant)
+        self.node("QUANTIZE", [value], [output])
+        return output
+
     # Constants.
 
     def integers(self, values: Any, dtype: Any = np.int32) -> int:
@@ -239,7 +247,8 @@ class Grower:
         """A constant int8 operand of about the size of a value: its index and its numbers."""
         numbers = self.int8_numbers(shape)
         size = float(np.abs(like.real).max()) or 1.0
-        quant = Quantization(float(np.float32(size / 127 * self.power(-2, 2))), self.pick((0, 0, self.between(-128, 127))))
+        zero_point = self.pick((0, 0, self.between(-128, 127)))
+        quant = Quantization(float(np.float32(size / 127 * self.power(-2, 2))), zero_point)
         index = self.network.constant(numbers, quant.scale, quant.zero_point)
         return index, (numbers.astype(np.float64) - quant.zero_point) * quant.scale
 
@@ -267,7 +276,7 @@ class Grower:
         weights = self.network.constant(numbers, scales, axis=axis)
         along = [1] * len(shape)
         along[axis] = -1
-        real = numbers * (scales.reshape(along) if per_channel else scales[0])
+        real: Real = numbers * (scales.reshape(along) if per_channel else scales[0])
         kind = self.real(0, 1)
         if kind < 0.15:
             return self.pick(([weights], [weights, -1])), real, np.zeros(channels)

@@ -6,6 +6,7 @@ import contextlib
 import resource
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 
@@ -33,8 +34,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def memory_limit(more: int) -> Iterator[None]:
     """Let the block have at most so many bytes of address space beyond what the process has; then comes MemoryError."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
+    now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (now + more, before[1]))
     try:

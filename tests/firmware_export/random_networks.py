@@ -1,11 +1,12 @@
 """Random int8 networks, straight as flatbuffers: every operator, odd shapes, branches, extreme scales, saturation.
 
-``random_network(seed)`` grows the same network from the same seed. Nothing here knows what the compiler supports: what it
-does not take it has to refuse by name, and the rest must give TFLite Micro's bytes.
+``random_network(seed)`` grows the same network from the same seed. Nothing here knows what the compiler supports: what
+it does not take it has to refuse by name, and the rest must give TFLite Micro's bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -90,8 +91,8 @@ def random_network(seed: int, growths: int | None = None, only: frozenset[str] =
     Args:
         seed: Any number.
         growths: Stop after so many additions; None for as many as the seed wants.
-        only: Add nothing but these of ``OPERATORS`` (what they bring along, such as a QUANTIZE before a CONCATENATION, comes
-            too); all of them if it is empty.
+        only: Add nothing but these of ``OPERATORS`` (what they bring along, such as a QUANTIZE before a CONCATENATION,
+            comes too); all of them if it is empty.
     """
     # One in eight has scales that no converter writes, one in ten forms that somebody may well refuse.
     chance = np.random.default_rng([seed, 0])
@@ -110,10 +111,8 @@ def random_network(seed: int, growths: int | None = None, only: frozenset[str] =
         tries += 1
         grow, _ = OPERATORS[names[int(g.random.choice(len(names), p=weights))]]
         before = g.nodes
-        try:
+        with contextlib.suppress(NotHere):
             grow(g)
-        except NotHere:
-            pass
         added += g.nodes > before
     outputs = _end(g, 0.08 if borders else 0.0)
     data = g.network.pack(*outputs)
@@ -158,14 +157,16 @@ def _end(g: Grower, real: float) -> list[int]:
             size = [value.shape[1], 2 * value.shape[2]]
             g.same("RESIZE_NEAREST_NEIGHBOR", [value, g.integers(size)], resize(value.real, *size))
         else:
-            g.node("LOGISTIC", [value], [g.value(1 / (1 + np.exp(-np.clip(value.real, -60, 60))), Quantization(1 / 256, -128))])
+            logistic = 1 / (1 + np.exp(-np.clip(value.real, -60, 60)))
+            g.node("LOGISTIC", [value], [g.value(logistic, Quantization(1 / 256, -128))])
     given = {value.index for value in g.values[: len(g.inputs)]}
     unread = [value for value in g.values if value.index in g.unread and value.dtype == "int8"]
     unread = [value for value in unread if value.index not in given or g.odd] or [g.values[-1]]
     while len(unread) > MAX_OUTPUTS:    # not all of them: the rest is dead code
         unread.pop(int(g.random.integers(len(unread) - 1)))
     if g.chance(0.12):
-        computed = [value for value in g.values[1:] if value.index not in given and value not in unread and value.dtype == "int8"]
+        taken = {*given, *(value.index for value in unread)}
+        computed = [value for value in g.values if value.index not in taken and value.dtype == "int8"]
         if computed:
             unread.append(g.pick(computed))
     outputs = []

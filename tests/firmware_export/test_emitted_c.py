@@ -1,4 +1,4 @@
-"""The emitted C as C: what compilers, sanitizers, cppcheck and a linker say about every kernel and about whole networks."""
+"""The emitted C as C: what compilers, sanitizers, cppcheck and a linker say about kernels and whole networks."""
 
 from __future__ import annotations
 
@@ -176,7 +176,9 @@ def test_no_warning(compiler: str, level: str, examples: list[Example]) -> None:
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_hooks_and_headers_included_twice_give_no_warning(compiler: str, examples: list[Example], tmp_path: Path) -> None:
+def test_hooks_and_headers_included_twice_give_no_warning(
+    compiler: str, examples: list[Example], tmp_path: Path
+) -> None:
     each = examples[0]
     macro = each.name.upper()
     lines = [
@@ -280,8 +282,9 @@ def test_networks_live_in_one_program(
         write_files(files, tmp_path)
     for each in examples:
         text.append(f"#define main {each.name}_main\n{main_text(each.compiled)}#undef main\n")
-    cases = "".join(f'    if (strcmp(arguments[1], "{each.name}") == 0) return {each.name}_main();\n' for each in examples)
-    text.append(f"int main(int count, char **arguments)\n{{\n{cases}    return 9 + count;\n}}\n")
+    names = [each.name for each in examples]
+    cases = [f'    if (strcmp(arguments[1], "{name}") == 0) return {name}_main();\n' for name in names]
+    text.append(f"int main(int count, char **arguments)\n{{\n{''.join(cases)}    return 9 + count;\n}}\n")
     (tmp_path / "main.c").write_text("".join(text), encoding="utf-8")
     c("gcc", ["-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", *sources, "-o", "all"], tmp_path)
     for each in examples:
@@ -344,9 +347,8 @@ def test_emission_is_the_same_in_another_process_folder_and_hash_seed(
         timeout=120,
         check=True,
     )
-    wanted = [
-        f"{each.name} {hashlib.sha256(repr(sorted(each.compiled.files.items())).encode()).hexdigest()}" for each in examples
-    ]
+    texts = {each.name: repr(sorted(each.compiled.files.items())).encode() for each in examples}
+    wanted = [f"{name} {hashlib.sha256(text).hexdigest()}" for name, text in texts.items()]
     assert done.stdout.splitlines() == wanted
     again = [compile_model(each.data, "model", each.name).files for each in examples]
     assert again == [each.compiled.files for each in examples]

@@ -1,4 +1,4 @@
-"""Random networks give TFLite Micro's bytes or are refused by name; ``benchmarks/random_networks.py`` runs thousands."""
+"""Random networks give TFLite Micro's bytes or are refused by name. ``benchmarks/random_networks.py`` runs thousands."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ pytest.importorskip("tflite_micro", reason="TFLite Micro has wheels for Linux on
 
 NETWORKS = 60
 BATCH = 20
-OPERATORS = frozenset(
-    "CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV FULLY_CONNECTED MAX_POOL_2D AVERAGE_POOL_2D ADD SUB MUL MAXIMUM MINIMUM "
-    "CONCATENATION PAD PADV2 MEAN REDUCE_MAX SUM RESHAPE SQUEEZE EXPAND_DIMS TRANSPOSE SLICE STRIDED_SLICE SPLIT PACK UNPACK "
-    "SOFTMAX LOGISTIC TANH RELU RELU6 LEAKY_RELU PRELU HARD_SWISH RESIZE_NEAREST_NEIGHBOR RESIZE_BILINEAR GATHER "
-    "SPACE_TO_BATCH_ND BATCH_TO_SPACE_ND QUANTIZE DEQUANTIZE".split()
-)
-"""What has to be equal somewhere in the networks below. RELU_N1_TO_1 is not among them: TFLite Micro lacks it as a node."""
+_NAMES = """
+    CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV FULLY_CONNECTED MAX_POOL_2D AVERAGE_POOL_2D ADD SUB MUL MAXIMUM MINIMUM
+    CONCATENATION PAD PADV2 MEAN REDUCE_MAX SUM RESHAPE SQUEEZE EXPAND_DIMS TRANSPOSE SLICE STRIDED_SLICE SPLIT PACK
+    UNPACK SOFTMAX LOGISTIC TANH RELU RELU6 LEAKY_RELU PRELU HARD_SWISH RESIZE_NEAREST_NEIGHBOR RESIZE_BILINEAR
+    GATHER SPACE_TO_BATCH_ND BATCH_TO_SPACE_ND QUANTIZE DEQUANTIZE
+"""
+OPERATORS = frozenset(_NAMES.split())
+"""What has to be equal somewhere in the networks below, and RELU_N1_TO_1 not: TFLite Micro has no such node."""
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_a_network_that_kills_tflite_micro_is_told_apart_and_the_next_one_runs(o
     network = Network()
     image = network.input((1, 3, 3, 1), 0.1)
     weights = network.constant(np.ones((1, 2, 2, 1), np.int8), 0.1, axis=3)
-    options = {"padding": "VALID", "stride_w": 1, "stride_h": 1, "depth_multiplier": 1}
+    options: dict[str, Any] = {"padding": "VALID", "stride_w": 1, "stride_h": 1, "depth_multiplier": 1}
     output = network.op("DEPTHWISE_CONV_2D", [image, weights, -1], (1, 2, 2, 1), 0.1, **options)
     deadly = replace(small_network(), data=network.pack(output), outputs=1)
     assert "dies with exit code" in str(oracle.run(deadly.data, [[np.zeros((1, 3, 3, 1), np.int8)]], 1))
@@ -145,6 +146,7 @@ def test_a_network_that_kills_tflite_micro_is_told_apart_and_the_next_one_runs(o
 
 
 def test_c_that_does_not_compile_is_a_failure_of_that_network(oracle: Oracle, tmp_path: Path) -> None:
-    outcomes = compare([small_network(), random_network(3, 1, frozenset({"CONV_2D"}))], tmp_path, oracle, flags=("-fwrong",))
+    networks = [small_network(), random_network(3, 1, frozenset({"CONV_2D"}))]
+    outcomes = compare(networks, tmp_path, oracle, flags=("-fwrong",))
     assert [outcome.kind for outcome in outcomes] == ["failed", "failed"]
     assert "-fwrong" in outcomes[0].detail

@@ -2,7 +2,7 @@
 #ifndef EDGECNN_MUL_H
 #define EDGECNN_MUL_H
 
-#include "fixed_point.h"
+#include "factor.h"
 
 struct ec_mul {
     int32_t outer, middle, inner; /* a row of the output is [outer][middle][inner] */
@@ -17,6 +17,7 @@ struct ec_mul {
 static inline void ec_mul(const struct ec_mul *layer, int8_t *out, const int8_t *first, const int8_t *second)
 {
     const struct ec_mul p = *layer; /* a copy: what is written to out cannot change it */
+    const struct ec_factor factor = ec_factor(p.multiplier, p.shift);
     int32_t o, m, i;
 
     for (o = 0; o < p.outer; o++, first += p.first_outer, second += p.second_outer) {
@@ -25,7 +26,7 @@ static inline void ec_mul(const struct ec_mul *layer, int8_t *out, const int8_t 
             const int8_t *f = f_line, *s = s_line;
             for (i = 0; i < p.inner; i++, f += p.first_inner, s += p.second_inner) {
                 const int32_t product = (*f + p.first_offset) * (*s + p.second_offset);
-                *out++ = (int8_t)ec_clamp(ec_multiply(product, p.multiplier, p.shift) + p.out_offset, p.low, p.high);
+                *out++ = (int8_t)ec_clamp(ec_times(product, factor) + p.out_offset, p.low, p.high);
             }
         }
     }

@@ -2,7 +2,7 @@
 #ifndef EDGECNN_PRELU_H
 #define EDGECNN_PRELU_H
 
-#include "fixed_point.h"
+#include "factor.h"
 
 struct ec_prelu {
     int32_t outer, middle, inner; /* a row of the output is [outer][middle][inner] */
@@ -17,6 +17,8 @@ struct ec_prelu {
 static inline void ec_prelu(const struct ec_prelu *layer, int8_t *out, const int8_t *in, const int8_t *alpha)
 {
     const struct ec_prelu p = *layer; /* a copy: what is written to out cannot change it */
+    const struct ec_factor identity = ec_factor(p.in_multiplier, p.in_shift);
+    const struct ec_factor slope = ec_factor(p.alpha_multiplier, p.alpha_shift);
     int32_t o, m, i;
 
     for (o = 0; o < p.outer; o++, in += p.in_outer, alpha += p.alpha_outer) {
@@ -26,8 +28,8 @@ static inline void ec_prelu(const struct ec_prelu *layer, int8_t *out, const int
             for (i = 0; i < p.inner; i++, v += p.in_inner, a += p.alpha_inner) {
                 const int32_t value = *v + p.in_offset;
                 const int32_t scaled = value >= 0
-                    ? ec_multiply(value, p.in_multiplier, p.in_shift)
-                    : ec_multiply(value * (*a + p.alpha_offset), p.alpha_multiplier, p.alpha_shift);
+                    ? ec_times(value, identity)
+                    : ec_times(value * (*a + p.alpha_offset), slope);
                 *out++ = (int8_t)ec_clamp(scaled + p.out_offset, -128, 127);
             }
         }

@@ -7,9 +7,9 @@
 #define EC_SOFTMAX_SUM_BITS 12 /* integer bits of the sum; exponentials have none */
 
 struct ec_softmax {
-    int32_t count, depth;  /* of a row, of one softmax */
-    int32_t entries;       /* of the table */
-    const int32_t *exp;    /* [largest - value]: exp, 1.0 is 2^31 - 1; what lies behind the end is 0 */
+    int32_t count, depth; /* of a row, of one softmax */
+    int32_t entries;      /* of the table */
+    const int32_t *exp;   /* [largest - value]: exp, 1.0 is 2^31 - 1; what lies behind the end is 0 */
 };
 
 /* 1 / (1 + x) for x in [0, 1), both times 2^31: three Newton-Raphson steps from 48/17 - 32/17 * d, d = (1 + x) / 2.
@@ -54,9 +54,9 @@ static inline void ec_softmax(const struct ec_softmax *layer, int8_t *out, const
         for (i = 0; i < p.depth; i++) {
             const int32_t difference = largest - in[i];
             int32_t value = -128;
-            /* A shift by 32 and more leaves less than a half. */
-            if (difference < p.entries && exponent <= 31) {
-                value += ec_rounding_shift_right(ec_doubling_high_mul(p.exp[difference], inverse), exponent);
+            if (difference < p.entries && exponent < 32) { /* a larger one leaves less than a half */
+                const uint32_t quotient = (uint32_t)ec_doubling_high_mul(p.exp[difference], inverse);
+                value += (int32_t)((quotient + (UINT32_C(1) << (exponent - 1))) >> exponent);
             }
             out[i] = (int8_t)ec_clamp(value, -128, 127);
         }

@@ -36,7 +36,14 @@ void *memmove(void *to, const void *from, size_t bytes)
 void *memset(void *to, int value, size_t bytes)
 {
     uint8_t *out = to;
+    const uint32_t word = (uint8_t)value * UINT32_C(0x01010101);
 
+    for (; bytes > 0 && ((uintptr_t)out & 3u) != 0; bytes--) {
+        *out++ = (uint8_t)value;
+    }
+    for (; bytes >= 4; bytes -= 4, out += 4) {
+        *(uint32_t *)(void *)out = word;
+    }
     while (bytes-- > 0) {
         *out++ = (uint8_t)value;
     }

@@ -120,6 +120,9 @@ def test_refusals() -> None:
     assert "an output of type int8 is not supported (supported: int32)" in refusal(
         Case("CONCATENATION", (Data((2, 3), dtype="int32"),) * 2, ((4, 3),))
     )
+    assert "an input of type int32 is not supported (supported: int8)" in refusal(
+        Case("CONCATENATION", (pair[0], Data((2, 3), dtype="int32")), ((4, 3),))
+    )
     assert "without dimensions" in refusal(Case("CONCATENATION", (Data(()),), ((1,),)))
     assert "a missing input" in refusal(Case("CONCATENATION", (pair[0], None), ((4, 3),)))
     assert "a missing input" in refusal(Case("CONCATENATION", (), ((4, 3),)))

@@ -57,6 +57,11 @@ def test_global_pooling_takes_a_row_at_a_time_with_a_byte_for_each_channel() -> 
     assert (streamed.steps, streamed.rows, streamed.sums_bytes, streamed.takes_row) == (7, 1, 16, True)
 
 
+def test_axes_of_one_pixel_are_nothing() -> None:
+    compiled = compile_model(network([Case("REDUCE_MAX", (1, 6, 1, 3), (0, 2))]), "net", "net")
+    assert [layer.op for layer in compiled.plan.program.layers] == ["COPY"]    # of the input, into the output
+
+
 @pytest.mark.parametrize(("scales", "zero_points"), [((0.1, 0.2), (0, 0)), ((0.1, 0.1), (0, 1))])
 def test_an_output_of_another_quantization_is_refused_as_by_tflite_micro(
     scales: tuple[float, float], zero_points: tuple[int, int]

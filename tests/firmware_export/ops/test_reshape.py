@@ -87,6 +87,8 @@ def test_refusals() -> None:
         Case("RESHAPE", (Data((2, 3), dtype="int32"),), ((6,),))
     )
     assert "an input of shape [2, 0]" in refusal(Case("RESHAPE", (Data((2, 0)),), ((0,),)))
+    shape = integers(3, 2, dtype=np.int16)
+    assert "a shape of type int16" in refusal(Case("RESHAPE", (Data((2, 3)), shape), ((3, 2),)))
     assert "a missing input" in refusal(Case("RESHAPE", (None,), ((6,),)))
     assert "0 inputs" in refusal(Case("RESHAPE", (), ((6,),)))
     assert "1 inputs and 2 outputs" in refusal(Case("RESHAPE", (Data((2, 3)),), ((6,), (6,))))

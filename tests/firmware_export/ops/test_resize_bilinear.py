@@ -40,9 +40,9 @@ def test_reference_is_tflite_micro_on_long_axes() -> None:
 
 def test_compiled_is_tflite_micro(tmp_path: Path) -> None:
     random = np.random.default_rng(11)
-    cases = accepted([random_case(random, OP, 9) for _ in range(26)])
+    cases = accepted([random_case(random, OP, 9) for _ in range(16)])
     cases.append(Case(OP, (1, 8, 8, 2), (4, 4)))
-    assert len(cases) > 20
+    assert len(cases) > 12
     data = network(cases)
     built = build(data, tmp_path)
     for _ in range(3):
@@ -57,6 +57,15 @@ def test_a_row_is_made_of_two_rows_or_of_one() -> None:
     up, down = compile_model(network(cases), "net", "net").plan.program.layers
     assert up.reads[0].start == (0, 0, 0, 1, 1, 2) and up.reads[0].count == 2
     assert down.reads[0].start == (0, 2, 4) and down.reads[0].count == 1
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_the_same_size_is_nothing(align: bool, tmp_path: Path) -> None:
+    case = Case(OP, (2, 3, 4, 2), (3, 4), align)
+    built = build(network([case]), tmp_path)
+    assert [layer.op for layer in built.compiled.plan.program.layers] == ["COPY"]    # of the input, into the output
+    values = case.sample(np.random.default_rng(1))
+    assert np.array_equal(built.run(values)[0], tflite_micro(network([case]), values)[0])
 
 
 def refusal(case: Case) -> str:

@@ -56,6 +56,15 @@ def test_a_row_is_made_of_one_row() -> None:
     assert layer.reads[0].start == (0, 0, 1, 1, 2, 2) and layer.reads[0].count == 1
 
 
+@pytest.mark.parametrize("align", [False, True])
+def test_the_same_size_is_nothing(align: bool, tmp_path: Path) -> None:
+    case = Case(OP, (2, 3, 4, 2), (3, 4), align)
+    built = build(network([case]), tmp_path)
+    assert [layer.op for layer in built.compiled.plan.program.layers] == ["COPY"]    # of the input, into the output
+    values = case.sample(np.random.default_rng(1))
+    assert np.array_equal(built.run(values)[0], tflite_micro(network([case]), values)[0])
+
+
 def refusal(data: bytes) -> str:
     with pytest.raises(ModelError) as caught:
         check_graph(read_model(data, "net"))
