@@ -21,15 +21,20 @@ from edgecnn.runs import (
     KERAS,
     ONNX,
     CArray,
+    CSource,
     OnnxExport,
     Quantization,
     Run,
+    RunInfo,
     installed_versions,
 )
 from edgecnn.training.train import Watcher
 
 C_ARRAY = "c_array"
 """Folder of a run that holds the C array."""
+
+FIRMWARE = "firmware"
+"""Folder of a run that holds the compiled model as C source."""
 
 CHECKED_SAMPLES = 1000
 """Test samples on which an exported file is compared with its source."""
@@ -220,6 +225,49 @@ def c_array(source: Path, name: str, folder: Path) -> CArray:
     )
 
 
+def c_source_stage(
+    run: Run, name: str | None = None, out: Path | None = None, single_header: bool = False, target: str | None = None
+) -> tuple[Path, CSource]:
+    """Compile the int8 model to C source.
+
+    Args:
+        run: A quantized run.
+        name: C identifier; the model's name by default.
+        out: Folder; ``firmware`` in the run by default, where the files of an earlier export go.
+        single_header: One file instead of several.
+        target: Measure code and stack for this target.
+
+    Returns:
+        The folder, and what is in it.
+    """
+    info = run.info
+    source = run.require(INT8_TFLITE, f"edgecnn quantize {run.path}")
+    folder = out or run.file(FIRMWARE)
+    figures = c_source(source, name or info.model, folder, single_header, target)
+    if folder == run.file(FIRMWARE):
+        recorded = info.c_source.files if info.c_source is not None else []
+        earlier = [file for file in recorded if Path(file).name == file]    # in that folder, whatever run.json says
+        run.record(*(f"{FIRMWARE}/{file}" for file in figures.files), c_source=figures)
+        run.forget(*(f"{FIRMWARE}/{file}" for file in earlier if file not in figures.files))
+    return folder, figures
+
+
+def c_source(
+    source: Path, name: str, folder: Path, single_header: bool = False, target: str | None = None
+) -> CSource:
+    """Write any int8 ``.tflite`` as C source and say what was written."""
+    from edgecnn.export.c_source import c_source, write_c_source
+
+    compiled = c_source(source, name, single_header, target)
+    written = write_c_source(compiled, folder)
+    return CSource(
+        files=[path.name for path in written],
+        memory=compiled.memory,
+        sizes=compiled.sizes,
+        sizes_note=compiled.sizes_note,
+    )
+
+
 @dataclass(frozen=True)
 class Measuring:
     """How ``edgecnn run`` measures.
@@ -274,9 +322,10 @@ def run_pipeline(
 
     train_stage(run, dataset, display, resume)
     quantize_stage(run, dataset, display)
-    display.say("Exporting C array and ONNX")
+    display.say("Exporting C source, C array and ONNX")
     problems = []
     exports: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("C source", lambda: c_source_stage(run)),
         ("C array", lambda: c_array_stage(run)),
         ("ONNX", lambda: onnx_stage(run, dataset, display, int8=False)),
         ("int8 ONNX", lambda: onnx_stage(run, dataset, display, int8=True)),
@@ -309,14 +358,23 @@ def run_pipeline(
 def over_budget(run: Run) -> list[str]:
     """Where the run's files ask for more than the recipe's ``[budget]`` allows, a sentence each.
 
-    Judged are the int8 file against ``flash`` and TFLite Micro's arena, where it could be measured, against ``ram``.
-    Code comes on top of both.
+    Judged are the compiled model's weights against ``flash`` and its arena against ``ram``; where it was not compiled,
+    the int8 file, and TFLite Micro's arena if it could be measured. Code, stack and the caller's buffers come on top.
     """
     info = run.info
-    budget, found = info.recipe.budget, []
-    if budget.flash is not None and info.quantization is not None and info.quantization.size_bytes > budget.flash:
-        found.append(f"model_int8.tflite has {info.quantization.size_bytes} bytes, budget.flash is {budget.flash}.")
-    arena = info.c_array.arena_bytes if info.c_array is not None else None
-    if budget.ram is not None and arena is not None and arena > budget.ram:
-        found.append(f"TFLite Micro's arena takes {arena} bytes, budget.ram is {budget.ram}.")
+    flash, ram = _demands(info)
+    found = []
+    for name, allowed, asked in (("flash", info.recipe.budget.flash, flash), ("ram", info.recipe.budget.ram, ram)):
+        if allowed is not None and asked is not None and asked[1] > allowed:
+            found.append(f"{asked[0]} {asked[1]} bytes, budget.{name} is {allowed}.")
     return found
+
+
+def _demands(info: RunInfo) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
+    """What takes flash and what takes RAM, in words and bytes."""
+    if info.c_source is not None:
+        memory = info.c_source.memory
+        return ("The compiled model's weights have", memory.weight_bytes), ("Its arena takes", memory.arena_bytes)
+    flash = None if info.quantization is None else (f"{INT8_TFLITE} has", info.quantization.size_bytes)
+    arena = None if info.c_array is None else info.c_array.arena_bytes
+    return flash, None if arena is None else ("TFLite Micro's arena takes", arena)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from edgecnn.c_names import name_problem
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.preprocess import ImagePreprocess, Preprocess
+from firmware_export.c_names import name_problem
 
 if sys.version_info >= (3, 11):
     import tomllib

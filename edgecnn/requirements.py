@@ -82,16 +82,17 @@ FEATURES: tuple[Feature, ...] = (
     Feature("report", "report.html and plots", "report", (Package(("jinja2",), "jinja2"), _MATPLOTLIB)),
     Feature(
         "arena",
-        "arena size of a C array (Linux on x86-64)",
+        "arena sizes, checks of exported C (Linux on x86-64)",
         "mcu",
         (Package(("tflite-micro",), "tflite_micro.python.tflite_micro.runtime"),),
     ),
 )
 
 TOOLS: tuple[Tool, ...] = (
-    Tool("gcc", "compiling an exported C array", version="-dumpfullversion"),
+    Tool("gcc", "compiling exported C", version="-dumpfullversion"),
     Tool("g++", "compiling it as C++", version="-dumpfullversion"),
     Tool("clang", "a second compiler to check it with"),
+    Tool("cppcheck", "static analysis of it"),
     Tool(
         "arm-none-eabi-gcc",
         "compiling it for a Cortex-M",
@@ -99,4 +100,6 @@ TOOLS: tuple[Tool, ...] = (
         "-dumpfullversion",
     ),
     Tool("qemu-system-arm", "running Cortex-M code without a board"),
+    Tool("riscv64-unknown-elf-gcc", "compiling it for a RISC-V", "gcc-riscv64-unknown-elf", "-dumpfullversion"),
+    Tool("qemu-system-riscv32", "running RISC-V code without a board", "qemu-system-misc"),
 )

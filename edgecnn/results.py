@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgecnn.errors import EdgecnnError
 from edgecnn.files import write_json
+from edgecnn.memory_plan import MemoryPlan
 
 SCHEMA_VERSION: Final = 1
 
@@ -137,6 +138,7 @@ class Results(_Record):
     device: DeviceRecord
     entries: list[Entry]
     history: HistoryRecord | None = None
+    memory: MemoryPlan | None = Field(default=None, description="Of the int8 model compiled to C.")
     notes: list[str] = Field(default_factory=list, description="What a reader should know about these figures.")
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edgecnn import __version__
 from edgecnn.errors import EdgecnnError, UsageError, unknown_name
 from edgecnn.files import is_there, readable_os_errors, sha256_file, write_bytes, write_json
+from edgecnn.memory_plan import MemoryPlan, TargetSizes
 from edgecnn.recipe import Recipe
 from edgecnn.results import Evaluation, HistoryRecord
 from edgecnn.zoo import ModelFolder, model_names
@@ -125,6 +126,15 @@ class CArray(_Record):
     arena_note: str
 
 
+class CSource(_Record):
+    """The compiled model as C source."""
+
+    files: list[str] = Field(description="Names in the export's folder.")
+    memory: MemoryPlan
+    sizes: TargetSizes | None = Field(default=None, description="For the target that was asked for.")
+    sizes_note: str = Field(default="", description="Why there are none.")
+
+
 class RunInfo(_Record):
     """``run.json``."""
 
@@ -142,6 +152,7 @@ class RunInfo(_Record):
     onnx: OnnxExport | None = None
     onnx_int8: OnnxExport | None = None
     c_array: CArray | None = None
+    c_source: CSource | None = None
 
 
 class Run:
@@ -199,6 +210,16 @@ class Run:
             path = self.file(name)
             info.artefacts[name] = Artefact(sha256=sha256_file(path), bytes=path.stat().st_size)
         write_json(self.path / INFO, info.model_dump(mode="json"))
+
+    def forget(self, *artefacts: str) -> None:
+        """Remove artefacts that nothing in the run stands for any more, and their digests."""
+        info = self.info
+        for name in artefacts:
+            info.artefacts.pop(name, None)
+        write_json(self.path / INFO, info.model_dump(mode="json"))
+        with readable_os_errors(self.path, "write"):
+            for name in artefacts:
+                self.file(name).unlink(missing_ok=True)
 
 
 def runs_root() -> Path:

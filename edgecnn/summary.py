@@ -17,6 +17,7 @@ from edgecnn.contract import Contract
 from edgecnn.errors import EdgecnnError
 from edgecnn.keras_macs import calls, sample_shape
 from edgecnn.keras_macs import macs as keras_macs
+from edgecnn.memory_plan import MemoryPlan
 from edgecnn.tflite_file import contract_in
 from firmware_export.graph import ABSENT, DTYPE_BITS, FLOAT_DTYPES, Graph, Node, Tensor
 
@@ -70,6 +71,8 @@ class Summary(BaseModel):
     description: str = Field(default="", description="The converter's own remark.")
     contract: Contract | None = None
     file_bytes: int | None = None
+    memory: MemoryPlan | None = Field(default=None, description="Of the model compiled to C.")
+    memory_note: str = Field(default="", description="Why there is none.")
 
 
 def _by_weights(graph: Graph, node: Node, weights: int = 1, reduced: slice = slice(1, None)) -> int:

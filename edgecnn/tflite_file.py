@@ -5,12 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecnn.contract import METADATA_NAME, Contract, parse_contract
-from edgecnn.errors import EdgecnnError
+from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import readable_os_errors, require_file
 from firmware_export.errors import ModelError
 from firmware_export.graph import FLOAT_DTYPES, Graph, short_name
 from firmware_export.schema import FILE_IDENTIFIER
 from firmware_export.tflite import read_model
+
+
+def require_tflite(path: Path, what: str) -> None:
+    """Refuse the other model files of this project, with the way to a ``.tflite``.
+
+    Args:
+        path: A model file; one of no known suffix is left to whoever reads it.
+        what: What is to be made of it: ``a C array``.
+
+    Raises:
+        UsageError: It is a ``.keras`` or ``.onnx`` file, or there is none.
+    """
+    ways = {
+        ".keras": f"Quantize it first: edgecnn quantize {path}",
+        ".onnx": "Give the .tflite file that it was made from.",
+    }
+    if (way := ways.get(path.suffix.lower())) is not None:
+        require_file(path)
+        raise UsageError(f"{path}: {what} is made from a .tflite file. {way}")
 
 
 def read_graph(path: Path) -> Graph:

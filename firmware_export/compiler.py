@@ -31,7 +31,9 @@ class Compiled:
     files: dict[str, str]
 
 
-def compile_model(data: bytes, source: str, name: str, labels: tuple[str, ...] = (), single_header: bool = False) -> Compiled:
+def compile_model(
+    data: bytes, source: str, name: str, labels: tuple[str, ...] = (), single_header: bool = False
+) -> Compiled:
     """Compile a model.
 
     Args:

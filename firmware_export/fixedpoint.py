@@ -1,7 +1,7 @@
 """Fixed-point arithmetic as TFLite Micro does it: a real factor is ``multiplier * 2**(shift - 31)``.
 
-The rounding is gemmlowp's *double rounding*: a rounding doubling high multiplication, then a rounding right shift (B. Jacob
-et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section
+The rounding is gemmlowp's *double rounding*: a rounding doubling high multiplication, then a rounding right shift (B.
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section
 2.2; TFLite Micro builds without ``TFLITE_SINGLE_ROUNDING``). ``kernels/portable/fixed_point.h`` is the same in C.
 """
 
@@ -24,8 +24,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         real: Finite.
 
     Returns:
-        ``multiplier`` in ``[2**30, 2**31)``, negative for a negative factor, or ``(0, 0)`` for a factor of zero or below
-        2**-32; ``shift`` in [-31, 31) for every factor that fits, larger for none (``(2**31 - 1, 30)`` then), as
+        ``multiplier`` in ``[2**30, 2**31)``, for a negative factor in ``[-2**31, -2**30]``, or ``(0, 0)`` for a factor
+        of zero or below 2**-32; ``shift`` in [-31, 31) for every factor that fits, larger for none (``(2**31 - 1, 30)`` then), as
         TFLite's ``QuantizeMultiplier``.
     """
     if real == 0.0:
@@ -81,7 +81,7 @@ def activation_range(activation: str, scale: float, zero_point: int) -> tuple[in
 
     def quantized(real: float) -> int:
         value = np.float32(real) / np.float32(scale)
-        return zero_point + int(math.floor(abs(float(value)) + 0.5)) * (1 if value >= 0 else -1)
+        return zero_point + math.floor(abs(float(value)) + 0.5) * (1 if value >= 0 else -1)
 
     low, high = -128, 127
     if activation == "RELU":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from firmware_export.errors import ModelError
 from firmware_export.graph import DTYPE_BITS, Graph, Tensor, short_name
@@ -39,7 +39,6 @@ class _Lowering:
         self.holds[target] = self.value(source).index
 
     def _new(self, tensor: Tensor, rows: int, row_bytes: int, data: bytes | None = None) -> Value:
-        quant = tensor.quant
         value = Value(
             index=len(self.values),
             tensor=tensor.index,
@@ -49,7 +48,7 @@ class _Lowering:
             row_bytes=row_bytes,
             shape=tensor.shape,
             data=data,
-            quant=(quant.scale[0], quant.zero_point[0]) if quant and len(quant.scale) == len(quant.zero_point) == 1 else None,
+            quant=_one_scale(tensor),
         )
         self.values.append(value)
         self.holds[tensor.index] = value.index
@@ -88,8 +87,17 @@ def lower(graph: Graph, name: str) -> Program:
         value = lowering.value(index)
         if value.index in inputs or value.index in outputs or value.data is not None:
             value = _copied(lowering, value, index)    # the caller's output must be written by somebody
+        # The caller sees the output's own shape and scale, which a RESHAPE on the way may have changed.
+        lowering.values[value.index] = replace(
+            value, shape=graph.tensors[index].shape, quant=_one_scale(graph.tensors[index])
+        )
         outputs.append(value.index)
     return Program(name, tuple(lowering.values), tuple(lowering.layers), tuple(inputs), tuple(outputs))
+
+
+def _one_scale(tensor: Tensor) -> tuple[float, int] | None:
+    quant = tensor.quant
+    return (quant.scale[0], quant.zero_point[0]) if quant and len(quant.scale) == len(quant.zero_point) == 1 else None
 
 
 def _copied(lowering: _Lowering, value: Value, tensor: int) -> Value:

@@ -1,4 +1,4 @@
-"""What the planner decides: which layers run depth first together, in which order of rows, and where every byte lies."""
+"""What the planner decides: which layers run depth first together, in which order of rows, and where all bytes lie."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Segment:
 
     Attributes:
         layers: Their indices in ``Program.layers``, ascending. One layer alone runs whole.
-        order: The layer of each step, in the order in which the steps run. The k-th time that a layer stands here is its
-            step k (with ``reverse``: counted from its last one down). ``INPUT`` stands where the next input row is needed.
+        order: The layer of each step, in the order in which the steps run. The k-th time that a layer stands here is
+            its step k (with ``reverse``: counted from its last one down). ``INPUT`` stands where the next input row is
+            needed.
         reverse: One layer whose rows are made from the last to the first, so that its output can lie over its input.
     """
 
@@ -40,8 +41,8 @@ class Buffer:
     """A stretch of the arena.
 
     Attributes:
-        kind: ``whole`` and ``ring`` hold a value's rows, ``sums`` and ``scratch`` belong to a layer, ``input`` is the ring of
-            pushed rows.
+        kind: ``whole`` and ``ring`` hold a value's rows, ``sums`` and ``scratch`` belong to a layer, ``input`` is the
+            ring of pushed rows.
         owner: Index of the value, or of the layer.
         bytes: Its size.
         offset: Where it begins, a multiple of the alignment.

@@ -18,6 +18,9 @@ from edgecnn.data import DATASETS
 from edgecnn.requirements import FEATURES
 from edgecnn.runtimes import RUNTIMES
 from edgecnn.zoo import models_folder, zoo
+from firmware_export.ops import OPS
+from firmware_export.passes import PASSES, PREPARATIONS
+from firmware_export.schema import BUILTIN_OPERATORS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,6 +28,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
+KERNELS = sorted((ROOT / "firmware_export" / "kernels").rglob("*.h"))
 MODELS = sorted(path for path in (ROOT / "models").iterdir() if path.is_dir() and path.name != "__pycache__")
 
 
@@ -131,6 +135,70 @@ def test_model_folder_is_complete(folder: Path) -> None:
     assert recipe.model.name == folder.name
     assert recipe.data.set in DATASETS
     assert model.card.startswith(f"# {folder.name}")
+
+
+# --- The compiler ----------------------------------------------------------------------------------------------------
+
+
+def ops_modules() -> list[str]:
+    """Stems of the modules that define an operator; the others are what operators of a family share."""
+    found = []
+    for path in sorted((ROOT / "firmware_export" / "ops").glob("*.py")):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+        if any(isinstance(target, ast.Name) and target.id == "OP" for target in targets):
+            found.append(path.stem)
+    return found
+
+
+def strings_of(*folders: str) -> set[str]:
+    """Every string constant in the modules of some folders of the compiler."""
+    paths = [path for folder in folders for path in (ROOT / "firmware_export").glob(f"{folder}*.py")]
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_operators_are_the_files() -> None:
+    assert {name.lower() for name in OPS} == set(ops_modules())
+
+
+@pytest.mark.parametrize("stem", ops_modules())
+def test_operator_is_complete(stem: str) -> None:
+    op = importlib.import_module(f"firmware_export.ops.{stem}").OP
+    assert op.name == stem.upper()
+    assert OPS[op.name] is op
+    assert op.name in BUILTIN_OPERATORS
+    assert (ROOT / "tests" / "firmware_export" / "ops" / f"test_{stem}.py").is_file()
+    assert not (op.alias and op.lower), "an alias moves nothing, so there is nothing to lower it to"
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_kernel_is_guarded_and_used(kernel: Path) -> None:
+    text = kernel.read_text(encoding="utf-8")
+    guard = f"EDGECNN_{kernel.stem.upper()}_H"
+    assert f"#ifndef {guard}\n#define {guard}\n" in text
+    included = any(f'#include "{kernel.name}"' in other.read_text(encoding="utf-8") for other in KERNELS)
+    assert included or kernel.stem in strings_of("ops/", "passes/", "emit/", "")
+
+
+def test_kernels_that_are_named_exist() -> None:
+    named = set()
+    for path in sorted((ROOT / "firmware_export").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "kernel" and isinstance(node.value, ast.Constant):
+                named.add(node.value.value)
+    assert named
+    assert named - {path.stem for path in KERNELS} == set()
+
+
+def test_passes_are_the_files() -> None:
+    run = {apply.__name__: apply for apply in (*PREPARATIONS, *PASSES)}
+    modules = [path.stem for path in (ROOT / "firmware_export" / "passes").glob("[!_]*.py")]
+    defined = {stem for stem in modules if hasattr(importlib.import_module(f"firmware_export.passes.{stem}"), stem)}
+    assert set(run) == defined    # the other modules are what passes share
+    for name, apply in run.items():
+        assert apply.__module__ == f"firmware_export.passes.{name}"
+        assert apply.__doc__
 
 
 # --- Extras ----------------------------------------------------------------------------------------------------------

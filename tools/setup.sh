@@ -77,16 +77,41 @@ have_fashion_mnist() {
     return 1
 }
 
+# Programs and the packages that bring them. What only tests need is not worth the download to use edgecnn.
+tools() {
+    cat <<END
+gcc gcc
+g++ g++
+END
+    [ "$EXTRA" != dev ] || cat <<END
+clang clang
+cppcheck cppcheck
+arm-none-eabi-gcc gcc-arm-none-eabi libnewlib-arm-none-eabi
+qemu-system-arm qemu-system-arm
+riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
+qemu-system-riscv32 qemu-system-misc
+END
+}
+
 missing_packages() {
-    command -v gcc >/dev/null 2>&1 || echo gcc
-    command -v g++ >/dev/null 2>&1 || echo g++
+    tools | while read -r program packages; do
+        command -v "$program" >/dev/null 2>&1 || echo "$packages"
+    done
     have_fashion_mnist || echo dataset-fashion-mnist
 }
 
 say_missing() {
-    names=$(missing_packages | tr '\n' ' ')
+    names=" $(missing_packages | tr '\n' ' ')"
     case $names in
-    *gcc* | *g++*) warn "no C or C++ compiler here: tests that compile the exported C array are skipped" ;;
+    *" gcc "* | *" g++ "*) warn "no C or C++ compiler here: tests that compile exported C are skipped" ;;
+    esac
+    case $names in
+    *" clang "* | *" cppcheck "*) warn "no clang or no cppcheck here: tests that check exported C with them are skipped" ;;
+    esac
+    case $names in
+    *" gcc-arm-none-eabi "* | *" qemu-system-arm "* | *" gcc-riscv64-unknown-elf "* | *" qemu-system-misc "*)
+        warn "no compiler or no QEMU for a microcontroller here: tests that run C on emulated boards are skipped"
+        ;;
     esac
     case $names in
     *fashion*)
@@ -94,7 +119,8 @@ say_missing() {
             "otherwise the demo trains digits_tiny, and tests that need it are skipped"
         ;;
     esac
-    if [ -n "$names" ] && command -v apt-get >/dev/null 2>&1; then
+    if [ "$names" != " " ] && command -v apt-get >/dev/null 2>&1; then
+        names=${names# }
         warn "to get what is missing: sudo apt-get install ${names% }"
     fi
 }

@@ -19,6 +19,7 @@ from edgecnn.errors import EdgecnnError
 from edgecnn.evaluate import evaluate_predictions
 from edgecnn.evaluation_data import EvaluationData, default_section, load_test_data
 from edgecnn.files import sha256_file
+from edgecnn.memory_plan import MemoryPlan
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
 from edgecnn.results import Entry, HistoryRecord, ModelRecord, Results
@@ -96,6 +97,7 @@ def bench(
         rows = plan_rows(artefacts, runtimes, test, preprocess, notes)
         if not rows:
             raise EdgecnnError(" ".join(problems)) if problems else nothing_fits(target, runtimes)
+        memory = _memory_plan(artefacts, notes)
         samples = None
         if test is not None:
             samples = folder / "samples.npy"
@@ -135,6 +137,7 @@ def bench(
         device=describe(before, after),
         entries=entries,
         history=_history(target),
+        memory=memory,
         notes=list(dict.fromkeys(notes)),
     )
 
@@ -267,6 +270,24 @@ def _model_record(target: Target) -> ModelRecord:
             return ModelRecord(name=target.name, parameters=summary.parameters, macs=summary.macs)
     training = target.run.info.training if target.run is not None else None
     return ModelRecord(name=target.name, parameters=training.parameters if training is not None else None)
+
+
+def _memory_plan(artefacts: Sequence[ModelFile], notes: list[str]) -> MemoryPlan | None:
+    """Where the int8 model keeps what it computes once it is compiled to C; a note where it cannot be compiled."""
+    from edgecnn.export.c_source import plan_of
+
+    for artefact in artefacts:
+        if artefact.kind == "tflite" and _is_int8(artefact):
+            try:
+                return plan_of(artefact.path)
+            except EdgecnnError as error:
+                notes.append(f"No memory plan: {error}")
+    return None
+
+
+def _is_int8(artefact: ModelFile) -> bool:
+    graph = read_graph(artefact.path)
+    return any(tensor.dtype == "int8" and not tensor.is_constant for tensor in graph.tensors)
 
 
 def _history(target: Target) -> HistoryRecord | None:

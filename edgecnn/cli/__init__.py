@@ -22,10 +22,11 @@ COMMANDS: dict[str, str] = {
     "train": "Train a model from its recipe.",
     "evaluate": "Accuracy with interval, confusion matrix, per-class figures.",
     "quantize": "Full int8 TFLite, calibrated on training data.",
-    "export": "C array for TFLite Micro, ONNX, int8 ONNX.",
+    "export": "C source, C array for TFLite Micro, ONNX, int8 ONNX.",
+    "verify": "The compiled C against TFLite Micro, byte for byte, on boards too.",
     "bench": "Latency, memory and accuracy on several runtimes.",
     "run": "Train, quantize, export, measure and report, in one go.",
-    "summary": "Layers, shapes, parameters, MACs, weights of a model.",
+    "summary": "Layers, shapes, MACs, weights, memory plan of a model.",
     "doctor": "What is installed, what is missing, how to get it.",
 }
 

@@ -57,7 +57,7 @@ def _page(machine: dict[str, str], checks: list[Check], works: bool) -> list[Ren
     table = Table(box=None, pad_edge=False, show_header=False, width=80)
     table.add_column(width=9)
     table.add_column(width=1)
-    table.add_column(width=17)
+    table.add_column(width=23)
     table.add_column(overflow="fold")
     shown = ""
     for check in checks:

@@ -3,75 +3,136 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgecnn.cli._common import Output, common_options
 
 if TYPE_CHECKING:
-    from edgecnn.runs import CArray, OnnxExport
+    from edgecnn.runs import CArray, CSource, OnnxExport
 
-FORMATS = ("c-array", "onnx", "onnx-int8")
+FORMATS = ("c", "c-array", "onnx", "onnx-int8")
 
 
 @click.command()
-@click.argument("target", metavar="RUN|FILE")
+@click.argument("reference", metavar="RUN|FILE")
 @click.option("--to", "form", required=True, type=click.Choice(FORMATS), help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to. Default: the run's, or this one.")
 @click.option("--name", help="C identifier or file stem. Default: the model's name.")
+@click.option("--single-header", is_flag=True, help="With --to c: one header, as the stb libraries are.")
+@click.option("--target", metavar="T", help="With --to c: code and stack for a processor, such as cortex-m4.")
 @common_options
-def command(target: str, form: str, out: Path | None, name: str | None, output: Output) -> None:
+def command(
+    reference: str,
+    form: str,
+    out: Path | None,
+    name: str | None,
+    single_header: bool,
+    target: str | None,
+    output: Output,
+) -> None:
     """Export a run, or a plain .tflite or .keras file.
 
     \b
+    c           <name>.h/.c, weights and kernels: C99 without dependencies
     c-array     <name>_model_data.h/.c and an op resolver for TFLite Micro
     onnx        float ONNX, from a .keras or a float .tflite
     onnx-int8   int8 ONNX (QDQ), from an int8 .tflite
 
-    ONNX files are run and compared with their source before they are written.
+    C source gives the bytes that TFLite Micro gives. ONNX files are run and compared with their source before they
+    are written.
 
     \b
     Example:
+      edgecnn export fashion_mnist_cnn --to c --target cortex-m4
+      edgecnn export model_int8.tflite --to c --single-header --out src
       edgecnn export fashion_mnist_cnn --to c-array --out firmware/src
       edgecnn export model_int8.tflite --to onnx-int8
     """
-    if form == "c-array":
-        folder, array = _c_array(target, name, out)
+    if form != "c" and (single_header or target is not None):
+        from edgecnn.errors import UsageError
+
+        raise UsageError(f"--single-header and --target are for --to c, not for --to {form}.")
+    if form == "c":
+        folder, source = _c_source(reference, name, out, single_header, target, output)
+        files = [str(folder / file) for file in source.files]
+        output.result({**source.model_dump(mode="json"), "files": files}, *_source_lines(files, source))
+    elif form == "c-array":
+        folder, array = _c_array(reference, name, out)
         files = [str(folder / file) for file in array.files]
         output.result({**array.model_dump(), "files": files}, *_array_lines(files, array))
     else:
-        path, check = _onnx(target, form == "onnx-int8", name, out, output)
+        path, check = _onnx(reference, form == "onnx-int8", name, out, output)
         output.result({"path": str(path), **check.model_dump()}, *_onnx_lines(path, check))
 
 
-def _c_array(target: str, name: str | None, out: Path | None) -> tuple[Path, CArray]:
+def _c_source(
+    reference: str, name: str | None, out: Path | None, single_header: bool, target: str | None, output: Output
+) -> tuple[Path, CSource]:
+    from edgecnn.artefacts import names_a_file
+    from edgecnn.export.c_source import left_over
+    from edgecnn.pipeline import c_source, c_source_stage
+    from edgecnn.runs import find_run
+
+    if names_a_file(reference):
+        stem = name or Path(reference).stem
+        folder = out or Path(f"{stem}_firmware")
+        source = c_source(Path(reference), stem, folder, single_header, target)
+    else:
+        run = find_run(reference)
+        stem = name or run.info.model
+        folder, source = c_source_stage(run, name, out, single_header, target)
+    if old := left_over(folder, stem, source.files):
+        output.warn(f"left from an earlier export, and not part of this one: {', '.join(map(str, old))}")
+    return folder, source
+
+
+def _c_array(reference: str, name: str | None, out: Path | None) -> tuple[Path, CArray]:
     from edgecnn.artefacts import names_a_file
     from edgecnn.pipeline import c_array, c_array_stage
     from edgecnn.runs import find_run
 
-    if not names_a_file(target):
-        return c_array_stage(find_run(target), name, out)
-    stem = name or Path(target).stem
+    if not names_a_file(reference):
+        return c_array_stage(find_run(reference), name, out)
+    stem = name or Path(reference).stem
     folder = out or Path(f"{stem}_c_array")
-    return folder, c_array(Path(target), stem, folder)
+    return folder, c_array(Path(reference), stem, folder)
 
 
-def _onnx(target: str, int8: bool, name: str | None, out: Path | None, output: Output) -> tuple[Path, OnnxExport]:
+def _onnx(reference: str, int8: bool, name: str | None, out: Path | None, output: Output) -> tuple[Path, OnnxExport]:
     from edgecnn.artefacts import names_a_file
     from edgecnn.cli._display import TerminalDisplay
     from edgecnn.runs import find_run
 
     display = TerminalDisplay(output)
-    if names_a_file(target):
+    if names_a_file(reference):
         from edgecnn.plain_files import onnx_file
 
-        return onnx_file(Path(target), int8, out or Path(), name or Path(target).stem, display)
+        return onnx_file(Path(reference), int8, out or Path(), name or Path(reference).stem, display)
     from edgecnn.data import open_dataset
     from edgecnn.pipeline import onnx_stage
 
-    run = find_run(target)
+    run = find_run(reference)
     return onnx_stage(run, open_dataset(run.info.recipe.data), display, int8, out, name)
+
+
+def _source_lines(files: list[str], source: CSource) -> list[Any]:
+    from edgecnn.cli._memory import memory_facts, memory_table
+    from edgecnn.formats import count
+
+    lines: list[Any] = [*(f"wrote  {file}" for file in files), "", memory_table(source.memory), ""]
+    lines += memory_facts(source.memory)
+    if (sizes := source.sizes) is not None:
+        flash = f"flash {count(sizes.flash_bytes)} B, of which code {count(sizes.code_bytes)} B"
+        lines.append(f"target   {sizes.target} at {sizes.optimization}: {flash}")
+        pushed = "" if sizes.push_stack_bytes is None else f", {count(sizes.push_stack_bytes)} B with pushed rows"
+        lines.append(f"stack    {count(sizes.stack_bytes)} B{pushed}")
+        if sizes.ram_bytes:
+            lines.append(f"ram      {count(sizes.ram_bytes)} B of variables")
+    elif source.sizes_note:
+        lines.append(f"target   not measured: {source.sizes_note}")
+    return lines
 
 
 def _array_lines(files: list[str], array: CArray) -> list[str]:

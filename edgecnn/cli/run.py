@@ -34,9 +34,9 @@ def command(
 ) -> int:
     """Train, quantize, export, measure and report MODEL, in one go.
 
-    The run's folder then holds model.keras, model_int8.tflite, model.onnx, model_int8.onnx, c_array/, results.json
-    and report.html. Leaves with exit code 1 when int8 loses more accuracy than the recipe's budget.max_drop, or when
-    an export could not be made.
+    The run's folder then holds model.keras, model_int8.tflite, firmware/ (the model as C source), c_array/,
+    model.onnx, model_int8.onnx, results.json and report.html. Leaves with exit code 1 when int8 loses more accuracy
+    than the recipe's budget.max_drop, or when an export could not be made.
 
     \b
     Example:

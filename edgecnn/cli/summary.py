@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.argument("reference", metavar="RUN|FILE")
 @common_options
 def command(reference: str, output: Output) -> None:
-    """Layers, shapes, parameters, MACs, weight bytes and the largest tensors of RUN or FILE.
+    """Layers, shapes, parameters, MACs, weight bytes, largest tensors and memory plan of RUN or FILE.
+
+    The memory plan is that of the model compiled to C (edgecnn export --to c), beside TFLite Micro's arena where its
+    package is installed: what a layer keeps of its output, and in how many bytes of the arena.
 
     RUN is a run folder, or a model's name for its latest run: its int8 model, or its Keras model before it is
     quantized. FILE is any .tflite or .keras file.
@@ -40,10 +43,29 @@ def command(reference: str, output: Output) -> None:
         from edgecnn.summary import summarize
         from edgecnn.tflite_file import read_graph
 
-        summary = summarize(read_graph(path))
+        summary = _planned(summarize(read_graph(path)), path)
     summary = summary.model_copy(update={"name": str(path), "file_bytes": path.stat().st_size})
-    parts = (_heading(summary), _layers(summary), _largest(summary), _facts(summary))
+    parts = (_heading(summary), _layers(summary), _largest(summary), *_memory(summary), _facts(summary))
     output.result(summary.model_dump(mode="json"), *(line for part in parts for line in (part, "")))
+
+
+def _planned(summary: Summary, path: Path) -> Summary:
+    """With the memory plan, or with the reason why there is none: a summary works for any model."""
+    from edgecnn.errors import EdgecnnError
+    from edgecnn.export.c_source import plan_of
+
+    try:
+        return summary.model_copy(update={"memory": plan_of(path)})
+    except EdgecnnError as error:
+        return summary.model_copy(update={"memory_note": str(error)})
+
+
+def _memory(summary: Summary) -> list[Table | str]:
+    from edgecnn.cli._memory import memory_facts, memory_table
+
+    if summary.memory is not None:
+        return [memory_table(summary.memory), "\n".join(memory_facts(summary.memory))]
+    return [f"no memory plan: {summary.memory_note}"] if summary.memory_note else []
 
 
 def _find(reference: str) -> Path:

@@ -11,12 +11,12 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecnn.c_names import name_problem
 from edgecnn.errors import UsageError
 from edgecnn.export.tflm_arena import Arena, measure_arena
 from edgecnn.export.tflm_ops import resolver_calls
-from edgecnn.files import readable_os_errors, require_file, sha256_bytes, whole_file
-from edgecnn.tflite_file import read_graph
+from edgecnn.files import readable_os_errors, sha256_bytes, whole_file
+from edgecnn.tflite_file import read_graph, require_tflite
+from firmware_export.c_names import name_problem
 from firmware_export.graph import Graph, Tensor, printable, short_name
 
 ALIGNMENT = 16
@@ -53,7 +53,7 @@ def write_c_array(model: Path, out: Path, name: str) -> CArrayExport:
         EdgecnnError: The model cannot be read, TFLite Micro lacks one of its operators, or ``out`` cannot be written.
     """
     check_name(name)
-    _check_format(model)
+    require_tflite(model, "a C array")
     graph = read_graph(model)
     with readable_os_errors(model, "read"):
         data = model.read_bytes()
@@ -70,17 +70,6 @@ def write_c_array(model: Path, out: Path, name: str) -> CArrayExport:
         for file, text in zip(files, texts.values(), strict=True):
             stack.enter_context(whole_file(file)).write_text(text, encoding="utf-8", newline="\n")
     return CArrayExport(files, tuple(calls), arena.bytes, arena.note)
-
-
-def _check_format(model: Path) -> None:
-    """Refuse what this project makes and TFLite Micro does not run, with the way to what it does."""
-    ways = {
-        ".keras": f"Quantize it first: edgecnn quantize {model}",
-        ".onnx": "Give the .tflite file that it was made from.",
-    }
-    if (way := ways.get(model.suffix.lower())) is not None:
-        require_file(model)
-        raise UsageError(f"{model}: a C array is made from a .tflite file. {way}")
 
 
 def check_name(name: str) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 
 from edgecnn.errors import MissingDependencyError
 from edgecnn.files import write_text
-from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, size
+from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, shape_text, size
+from edgecnn.memory_plan import MemoryPlan, kept_words
 from edgecnn.report.comparison import DOTS, comparison, latency_distribution
 from edgecnn.report.confusion import COUNTED, confusion_matrix, in_words
+from edgecnn.report.memory import in_words as in_memory_words
+from edgecnn.report.memory import memory_picture
 from edgecnn.report.plots import learning_curve
 from edgecnn.report.view import (
     Curve,
@@ -71,7 +74,9 @@ def render(results: Results) -> str:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(percent=percent, size=size, count=count, ms=milliseconds, rate=rate, interval=interval)
+    environment.filters.update(
+        percent=percent, size=size, count=count, ms=milliseconds, rate=rate, interval=interval, shape=shape_text
+    )
     return environment.get_template(TEMPLATE).render(_context(results))
 
 
@@ -96,6 +101,11 @@ def _context(results: Results) -> dict[str, Any]:
         "comparison": Markup(comparison(entries)) if entries else None,
         "latency": Markup(latency_distribution(entries)) if entries else None,
         "dots": DOTS,
+        "memory": results.memory,
+        "memory_picture": Markup(memory_picture(results.memory)) if results.memory and results.memory.buffers else None,
+        "memory_words": in_memory_words(results.memory) if results.memory else "",
+        "memory_bars": memory_bars(results.memory) if results.memory else [],
+        "kept_words": kept_words,
         "curves": [
             (title(curve.metric), Markup(learning_curve(curve, results.history.best_epoch)))
             for curve in found
@@ -115,7 +125,7 @@ def _context(results: Results) -> dict[str, Any]:
 
 
 def headlines(results: Results) -> list[Headline]:
-    """Accuracy, drop from float, size and fastest p50, as far as they were measured."""
+    """Accuracy, drop from float, size, fastest p50 and the compiled model's arena, as far as they are known."""
     entries = results.entries
     best = headline_entry(entries)
     if best is None:
@@ -140,7 +150,23 @@ def headlines(results: Results) -> list[Headline]:
     found.append(Headline("Size", size(best.size_bytes), remark))
     label, fastest = min(zip(entry_labels(entries), entries, strict=True), key=lambda pair: pair[1].p50_ms)
     found.append(Headline("Fastest, p50", f"{milliseconds(fastest.p50_ms)} ms", label))
+    if (memory := results.memory) is not None:
+        beside = f"; TFLite Micro's: {size(memory.tflm_arena_bytes)}" if memory.tflm_arena_bytes is not None else ""
+        found.append(Headline("RAM arena", size(memory.arena_bytes), f"compiled to C, int8{beside}"))
     return found
+
+
+def memory_bars(plan: MemoryPlan) -> list[tuple[str, int, float]]:
+    """What the arena takes beside what it could and what it would take: name, bytes, share of the largest."""
+    figures = (
+        ("arena", plan.arena_bytes),
+        ("arena, input row by row", plan.push_arena_bytes),
+        ("lower bound", plan.lower_bound_bytes),
+        ("TFLite Micro", plan.tflm_arena_bytes),
+    )
+    known = [(name, value) for name, value in figures if value is not None]
+    longest = max(1, *(value for _, value in known))
+    return [(name, value, value / longest) for name, value in known]
 
 
 def _unbroken(text: str) -> str:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 
 from edgecnn.formats import ABSENT, count, milliseconds, percent, size
-from edgecnn.report.view import classes_of, data_line, device_line, half_interval, headline_entry, method
+from edgecnn.report.view import (
+    classes_of,
+    data_line,
+    device_line,
+    half_interval,
+    headline_entry,
+    memory_line,
+    method,
+)
 from edgecnn.results import Entry, Results
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
@@ -23,6 +31,8 @@ def markdown(results: Results) -> str:
     parts.append(f"Device: {_text(device_line(results.device))}.")
     parts.append(f"Data: {_text(data_line(results).rstrip('.'))}.")
     parts.append(" ".join(_text(sentence) for sentence in method(results)))
+    if (memory := memory_line(results)) is not None:
+        parts.append(f"Memory: {_text(memory)}.")
     if results.notes:
         parts.append("\n".join(f"- {_text(note)}" for note in results.notes))
     entry = headline_entry(results.entries)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgecnn.formats import ABSENT, milliseconds
-from edgecnn.report.view import data_line, device_line, half_interval, method_line, stem
+from edgecnn.report.view import data_line, device_line, half_interval, memory_line, method_line, stem
 from edgecnn.results import Entry, Results
 
 
@@ -85,6 +85,8 @@ def _remarks(results: Results) -> Table:
     grid.add_column(overflow="fold")
     lines = [("Device", device_line(results.device)), ("Data", data_line(results))]
     lines.append(("How", method_line(results)))
+    if (memory := memory_line(results)) is not None:
+        lines.append(("Memory", memory))
     lines += [("Note", note) for note in results.notes]
     for name, text in lines:
         grid.add_row(name, Text(text))

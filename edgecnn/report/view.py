@@ -159,6 +159,18 @@ def data_line(results: Results) -> str:
     return f"{data.set}, {data.split} split, {count(data.samples)} sample{samples}, {len(data.labels)} classes"
 
 
+def memory_line(results: Results) -> str | None:
+    """What the compiled int8 model needs of RAM and flash, in one line."""
+    plan = results.memory
+    if plan is None:
+        return None
+    beside = [] if plan.push_arena_bytes is None else [f"{count(plan.push_arena_bytes)} B with the input row by row"]
+    if plan.tflm_arena_bytes is not None:
+        beside.append(f"TFLite Micro {count(plan.tflm_arena_bytes)} B")
+    inner = f" ({', '.join(beside)})" if beside else ""
+    return f"compiled to C, int8: arena {count(plan.arena_bytes)} B{inner}, weights {count(plan.weight_bytes)} B"
+
+
 def method(results: Results) -> list[str]:
     """How it was measured, in sentences; every number in them is the document's."""
     entries = results.entries

@@ -179,7 +179,7 @@ def _api(plan: Plan, names: Names) -> str:
     null_in = " || ".join(f"{name} == NULL" for name in given_in)
     parts.append(
         f"int {model}_run(void *arena, {parameters_in}, {parameters_out})\n{{\n"
-        f"    struct {model}_stream m;\n"
+        f"    struct {model}_stream m = {{0}};\n"
         f"    const int status = {model}_start(&m, arena, {', '.join(given_out)});\n"
         f"    if (status != 0) {{\n        return status;\n    }}\n"
         f"    if ({null_in}) {{\n        return {macro}_ERROR_NULL;\n    }}\n"

@@ -127,5 +127,6 @@ def check_graph(graph: Graph) -> None:
         op = None if node.custom else OPS.get(node.op)
         if op is None:
             known = ", ".join(sorted(OPS))
-            raise ModelError(f"{graph.name}: {graph.node_label(node)}: the operator is not supported (supported: {known}).")
+            where = f"{graph.name}: {graph.node_label(node)}"
+            raise ModelError(f"{where}: the operator is not supported (supported: {known}).")
         op.check(graph, node)

@@ -43,9 +43,9 @@ class Op:
 
     Attributes:
         name: TFLite's name, ``CONV_2D``.
-        check: Raises ``ModelError`` (by ``refuse``) for what is not supported of this node. Called before anything else.
+        check: Raises ``ModelError`` (by ``refuse``) for what is not supported of this node. Called before the rest.
         reference: The operator in NumPy on whole tensors, bit for bit as TFLite Micro.
-        lower: Adds the node's layers; None for an operator that moves nothing (``alias``) or that a pass always removes.
+        lower: Adds the node's layers; None for one that moves nothing (``alias``) or that a pass always removes.
         macs: Multiply-accumulates of a node.
         alias: The output is the first input's bytes under another shape.
     """
@@ -54,7 +54,7 @@ class Op:
     check: Callable[[Graph, Node], None]
     reference: ReferenceFunction
     lower: Callable[[Lowering, Node], None] | None
-    macs: Callable[[Graph, Node], int] = lambda graph, node: 0
+    macs: Callable[[Graph, Node], int] = lambda _graph, _node: 0
     alias: bool = False
 
 

@@ -2,7 +2,7 @@
 
 Arithmetic: TFLite Micro ``reference_integer_ops::DepthwiseConvPerChannel``. Its output channel ``i * multiplier + m``
 sees input channel i only: with a multiplier above one that is a CONV_2D in as many groups as there are input channels,
-and lowered to that kernel. (TFLite Micro crashes on a bias that is listed but absent; here it is no bias, as in TFLite.)
+and lowered to that kernel. (TFLite Micro dies of a bias that is listed but absent; here it is no bias, as in TFLite.)
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def lower(lowering: Lowering, node: Node) -> None:
 
 
 def _fields(graph: Graph, node: Node, weights: NDArray[np.int8], horizontal: Axis) -> dict[str, FieldValue]:
-    """The fields of ``struct ec_depthwise_conv_2d``, whose bias makes up for inputs multiplied with their zero point."""
+    """The fields of ``struct ec_depthwise_conv_2d``, whose bias takes back what the input's zero point adds."""
     _, kernel_h, kernel_w, channels = weights.shape
     scales = channel_scales(graph, node, channels, axis=CHANNELS)
     bias = bias_of(graph, node, 2, channels) - scales.in_zero_point * weights.astype(np.int64).sum(axis=(0, 1, 2))

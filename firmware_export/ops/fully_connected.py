@@ -1,9 +1,8 @@
 """FULLY_CONNECTED: int8, per tensor or per channel, with or without bias.
 
-Arithmetic: TFLite Micro ``reference_integer_ops::FullyConnected``: double rounding as in CONV_2D (TFLite's own reference
-rounds once), the factor ``input scale * weight scale / output scale`` computed in double. It takes weights with a zero
-point where they have one scale, and ignores their zero points where they have several (refused here). A bias whose
-scale is not that of the products makes it refuse weights with one scale.
+Arithmetic: TFLite Micro ``reference_integer_ops::FullyConnected``, with double rounding as in CONV_2D (TFLite's own
+reference rounds once). It takes weights with a zero point where they have one scale, and ignores their zero points where
+they have several (refused here). A bias whose scale is not that of the products makes it refuse weights with one scale.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], .
 
 
 def lower(lowering: Lowering, node: Node) -> None:
-    """A row of the output from a row of the input; a single one also by adding up the rows that its input is made of."""
+    """A row of the output from a row of the input; a single one also by adding up the rows that make up its input."""
     graph = lowering.graph
     weights = constant(graph.tensors[node.inputs[1]])
     out_size, in_size = weights.shape

@@ -21,6 +21,6 @@ def blocks(channels: int, sizes: Sequence[int] = BLOCKS) -> Iterator[slice]:
 
 
 def interleaved(weights: NDArray[np.int8], sizes: Sequence[int] = BLOCKS) -> NDArray[np.int8]:
-    """``[channels, …]`` as ``[…][8]`` for each block of eight channels, then ``[…][4]`` and ``[…]`` for the rest."""
+    """``[channels, …]`` as ``[…][8]`` for each block of 8 channels, then ``[…][4]`` and ``[…]`` for the rest."""
     flat = weights.reshape(weights.shape[0], -1)
     return np.concatenate([flat[block].T.reshape(-1) for block in blocks(weights.shape[0], sizes)])

@@ -57,7 +57,7 @@ class ChannelScales:
         return bool((self.shift > -2).any())
 
     def tables(self, bias: NDArray[np.int64]) -> dict[str, FieldValue]:
-        """What ``ec_requantize`` reads: its shift is to the right, of the high word of the product, with one bit to spare."""
+        """What ``ec_requantize`` reads; its shift is to the right, of the product's high word, with a bit to spare."""
         return {
             "bias": Array(bias.astype(np.int32), "[out_channels]"),
             "multiplier": Array(self.multiplier.astype(np.int32), "[out_channels]"),

@@ -1,8 +1,8 @@
 """TRANSPOSE_CONV: int8, per channel or per tensor, any stride, SAME and VALID.
 
-Input pixel ``(y, x)`` adds to the output pixels ``(y * stride - pad + ky, x * stride - pad + kx)``, the padding being that
-of the convolution which leads back from output to input (TFLite Micro ``reference_integer_ops::TransposeConv``, which
-spreads into an int32 image as scratch). Here each output row gathers from the input rows that reach it, without scratch.
+Input pixel ``(y, x)`` adds to the output pixels ``(y * stride - pad + ky, x * stride - pad + kx)``, the padding being
+that of the convolution which leads back from output to input. TFLite Micro (``reference_integer_ops::TransposeConv``)
+spreads into an int32 image as scratch; here each output row gathers from the input rows that reach it, without scratch.
 """
 
 from __future__ import annotations

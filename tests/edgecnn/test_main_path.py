@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,9 @@ def test_every_artefact_is_there_and_as_recorded(digits_run: Path) -> None:
         assert (digits_run / name).stat().st_size > 0
     assert list((digits_run / "tensorboard" / "train").iterdir())
     assert {"c_array/digits_tiny_model_data.c", "results.json", "report.html"} <= set(info["artefacts"])
+    firmware = {f"firmware/digits_tiny{end}" for end in (".h", ".c", "_weights.h", "_kernels.h", "_memory.svg")}
+    assert firmware <= set(info["artefacts"])
+    assert {f"firmware/{path.name}" for path in (digits_run / "firmware").iterdir()} == firmware
     assert not (digits_run / "checkpoint.npz").exists()
 
 
@@ -104,6 +108,50 @@ def test_onnx_files_have_names_metadata_and_the_source_s_outputs(digits_run: Pat
             if name == "model.onnx":
                 assert np.abs(a - b).max() <= 1e-5
         assert agreed / len(test) >= 0.995
+
+
+def test_the_run_ends_as_c_source_that_gives_the_bytes_of_tflite_micro(digits_run: Path, tmp_path: Path) -> None:
+    from edgecnn.contract import parse_contract
+    from tests.firmware_export.c_build import build
+    from tests.networks import tflite_micro
+
+    data = (digits_run / "model_int8.tflite").read_bytes()
+    contract = parse_contract((digits_run / "contract.json").read_bytes(), "contract.json")
+    samples = [sample[None] for sample in contract.encode(open_dataset(DataSection(set="digits")).test.x)]
+    source = (digits_run / "firmware" / "digits_tiny.c").read_text()
+    assert '"9"' in source.partition("digits_tiny_labels[")[2]
+    built = build(data, tmp_path, "digits_tiny")
+    outputs = built.run_many([[sample] for sample in samples])[0]
+    assert np.array_equal(outputs, np.stack([tflite_micro(data, sample)[0] for sample in samples]))
+
+
+def test_run_results_and_report_have_the_memory_plan(digits_run: Path, document: dict[str, Any]) -> None:
+    recorded = json.loads((digits_run / "run.json").read_text())["c_source"]
+    assert recorded["memory"] == document["results"]["memory"]
+    assert recorded["memory"]["weight_bytes"] < 4600
+    assert recorded["memory"]["arena_bytes"] < recorded["memory"]["tflm_arena_bytes"]
+    report = (digits_run / "report.html").read_text(encoding="utf-8")
+    assert "memory-title" in report
+    assert f"arena {recorded['memory']['arena_bytes']:,}" in report
+
+
+def test_another_form_replaces_the_files_of_the_first(cli: Cli, digits_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(digits_run, run)
+    (run / "firmware" / "mine.c").write_text("mine")
+    done = cli("export", run, "--to", "c", "--single-header", "--json")
+    files = [f"{run}/firmware/digits_tiny.h", f"{run}/firmware/digits_tiny_memory.svg"]
+    assert json.loads(done.stdout)["files"] == files
+    assert done.stderr == ""
+    names = {path.name for path in (run / "firmware").iterdir()}
+    assert names == {"digits_tiny.h", "digits_tiny_memory.svg", "mine.c"}
+    info = json.loads((run / "run.json").read_text())
+    assert {name for name in info["artefacts"] if name.startswith("firmware/")} == {
+        "firmware/digits_tiny.h", "firmware/digits_tiny_memory.svg",
+    }    # fmt: skip
+    cli("export", run, "--to", "c", "--out", tmp_path / "elsewhere", "--name", "tiny")
+    assert (tmp_path / "elsewhere" / "tiny.c").is_file()
+    assert json.loads((run / "run.json").read_text()) == info
 
 
 def test_calibration_and_training_never_see_the_test_split(digits_run: Path) -> None:
@@ -185,14 +233,33 @@ def test_a_budget_that_is_exceeded_is_named(digits_run: Path) -> None:
         @property
         def info(self) -> RunInfo:
             info = super().info
-            budget = info.recipe.budget.model_copy(update={"flash": 8000, "ram": 100})
+            budget = info.recipe.budget.model_copy(update={"flash": 3000, "ram": 100})
             return info.model_copy(update={"recipe": info.recipe.model_copy(update={"budget": budget})})
 
+    memory = Run(digits_run).info.c_source.memory    # type: ignore[union-attr]
     assert over_budget(Run(digits_run)) == []
-    found = over_budget(Small(digits_run))
-    assert "budget.flash is 8000" in found[0]
+    assert over_budget(Small(digits_run)) == [
+        f"The compiled model's weights have {memory.weight_bytes} bytes, budget.flash is 3000.",
+        f"Its arena takes {memory.arena_bytes} bytes, budget.ram is 100.",
+    ]
+
+
+def test_without_compiled_source_the_budget_judges_the_int8_file(digits_run: Path) -> None:
+    from edgecnn.pipeline import over_budget
+    from edgecnn.runs import Run, RunInfo
+
+    class Uncompiled(Run):
+        @property
+        def info(self) -> RunInfo:
+            info = super().info
+            budget = info.recipe.budget.model_copy(update={"flash": 8000, "ram": 100})
+            recipe = info.recipe.model_copy(update={"budget": budget})
+            return info.model_copy(update={"recipe": recipe, "c_source": None})
+
+    found = over_budget(Uncompiled(digits_run))
+    assert "model_int8.tflite has" in found[0] and "budget.flash is 8000" in found[0]
     if Run(digits_run).info.c_array.arena_bytes is not None:    # type: ignore[union-attr]
-        assert "budget.ram is 100" in found[1]
+        assert "TFLite Micro's arena takes" in found[1] and "budget.ram is 100" in found[1]
 
 
 def test_a_model_that_cannot_become_int8_is_refused_with_its_nodes(cli: Cli, tmp_path: Path) -> None:

@@ -85,9 +85,8 @@ def build_compiled(
     (folder / "main.c").write_text(main_text(compiled, push), encoding="utf-8")
     sources = ["main.c"] + ([f"{name}.c"] if f"{name}.c" in compiled.files else [])
     program = folder / ("pushed" if push else "whole")
-    done = subprocess.run(
-        [compiler, *flags, *sources, "-o", program.name], cwd=folder, capture_output=True, timeout=TIME_LIMIT_S, check=False
-    )
+    command = [compiler, *flags, *sources, "-o", program.name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=TIME_LIMIT_S, check=False)
     assert done.returncode == 0, done.stderr.decode()[-6000:]
     return Built(compiled, program.resolve())
 
@@ -137,7 +136,8 @@ def main_text(compiled: Compiled, push: bool = False) -> str:
             f"        if ({name}_begin(&stream, arena, {given}) != 0) return 3;",
             f"        for (r = 0; r < {macro}_INPUT_ROWS; r++) {{",
             f"            int8_t *row = malloc({macro}_INPUT_ROW_SIZE); /* gone after the call, as in a line buffer */",
-            f"            memcpy(row, (const int8_t *)(const void *)input0 + r * {macro}_INPUT_ROW_SIZE, {macro}_INPUT_ROW_SIZE);",
+            "            const int8_t *from = (const int8_t *)(const void *)input0;",
+            f"            memcpy(row, from + r * {macro}_INPUT_ROW_SIZE, {macro}_INPUT_ROW_SIZE);",
             f"            left = {name}_push_row(&stream, {row});",
             "            free(row);",
             f"            if (left != {macro}_INPUT_ROWS - 1 - r) return 4;",

@@ -122,7 +122,7 @@ def _compare(network: RandomNetwork, compiled: Compiled, program: Path, oracle: 
     ways = ["whole"] + ["pushed"] * pushed
     for way in ways:
         try:
-            command = [program, f"{_name(network)}_{way}"]
+            command = [str(program), f"{_name(network)}_{way}"]
             done = subprocess.run(command, input=stdin, capture_output=True, timeout=PROGRAM_LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
             return Outcome(network.seed, "failed", f"{way}: the C takes more than {PROGRAM_LIMIT_S} s", network.ops)

@@ -284,7 +284,7 @@ class Grower:
         bias = self.random.integers(-size, size + 1, channels).astype(np.int32)
         bias_scales = (scales * value.int8.scale).astype(np.float32)
         index = self.network.constant(bias, bias_scales)
-        return [weights, index], real, bias * bias_scales.astype(np.float64)
+        return [weights, index], real, bias.astype(np.float64) * bias_scales.astype(np.float64)
 
     # Inputs.
 

@@ -129,7 +129,7 @@ def strided_slice(g: Grower) -> None:
         steps.append(1 if shrink_mask >> place & 1 else step)
     real = value.real[tuple(cut)]
     shape = tuple(size for place, size in enumerate(real.shape) if not shrink_mask >> place & 1)
-    operands = [value, g.integers(begin), g.integers(end), g.integers(steps)]
+    operands: list[Value | int] = [value, g.integers(begin), g.integers(end), g.integers(steps)]
     masks = {"begin_mask": begin_mask, "end_mask": end_mask, "shrink_axis_mask": shrink_mask}
     g.same("STRIDED_SLICE", operands, real.reshape(shape), **masks)
 

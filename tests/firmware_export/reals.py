@@ -76,7 +76,8 @@ def activated(values: Real, activation: str) -> Real:
         "RELU6": (0.0, 6.0),
         "RELU_N1_TO_1": (-1.0, 1.0),
     }
-    return np.clip(values, *bounds[activation]) if activation in bounds else values
+    result: Real = np.clip(values, *bounds[activation]) if activation in bounds else values
+    return result
 
 
 def softmax(values: Real, beta: float) -> Real:

@@ -1,4 +1,4 @@
-"""Random networks give TFLite Micro's bytes or are refused by name. ``benchmarks/random_networks.py`` runs thousands."""
+"""Random networks give TFLite Micro's bytes or are refused; ``benchmarks/random_networks.py`` runs thousands."""
 
 from __future__ import annotations
 

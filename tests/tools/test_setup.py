@@ -37,10 +37,10 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def setup(checkout: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def setup(checkout: Path, extra: str = "dev", **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "VENV", "EDGECNN_DATA")}
     return subprocess.run(
-        ["sh", "tools/setup.sh", "dev"],
+        ["sh", "tools/setup.sh", extra],
         cwd=checkout,
         env={**kept, "NO_APT": "1", "KERAS_HOME": str(checkout / "keras"), **variables},
         capture_output=True,
@@ -90,3 +90,35 @@ def test_fashion_mnist_is_there_when_its_files_are(
     done = setup(checkout, EDGECNN_DATA=str(data))
     assert done.returncode == 0, done.stderr
     assert ("no Fashion-MNIST here" not in done.stderr) is there
+
+
+# What the script calls where all is ready, and cannot do without.
+PROGRAMS = ("sh", "dirname", "tr", "cat", "sed", "tail", "grep", "id", "env", "rm", "mktemp")
+
+
+@pytest.mark.parametrize(
+    ("there", "extra", "said", "get"),
+    [
+        ((), "dev", "no C or C++ compiler here", "gcc g++ clang cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi "
+         "qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc"),
+        (("gcc", "g++"), "dev", "no compiler or no QEMU for a microcontroller", "clang cppcheck gcc-arm-none-eabi"),
+        (("gcc", "g++", "clang", "cppcheck", "arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc"), "dev",
+         "no compiler or no QEMU for a microcontroller here", "qemu-system-misc dataset-fashion-mnist"),
+        (("gcc",), "all", "no C or C++ compiler here", "g++ dataset-fashion-mnist"),
+    ],
+)    # fmt: skip
+def test_what_is_missing_is_said_with_the_command_that_gets_it(
+    checkout: Path, tmp_path: Path, there: tuple[str, ...], extra: str, said: str, get: str
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in (*PROGRAMS, *there, "apt-get"):
+        real = shutil.which(name) if name in PROGRAMS else "/bin/true"
+        assert real is not None
+        (programs / name).symlink_to(real)
+    done = setup(checkout, extra, PATH=str(programs))
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr
+    assert f"sudo apt-get install {get}" in done.stderr
+    assert ("no C or C++ compiler" in done.stderr) is ("g++" not in there)
+    assert ("emulated boards" in done.stderr) is (extra == "dev")

@@ -168,6 +168,17 @@ def test_bench(installed: Path, tmp_path: Path, model: Path) -> None:
     assert json.loads((tmp_path / "bench-small" / "results.json").read_text(encoding="utf-8"))["entries"] == [entry]
 
 
+def test_compiler(installed: Path, tmp_path: Path, model: Path) -> None:
+    run(installed / "edgecnn", "export", model, "--to", "c", "--out", "one", cwd=tmp_path)
+    run(installed / "python", "-m", "firmware_export", model, "--out", "other", cwd=tmp_path)
+    sources = sorted(path.name for path in (tmp_path / "other").iterdir())
+    assert sources == ["small.c", "small.h", "small_kernels.h", "small_weights.h"]
+    for source in sources:
+        assert (tmp_path / "one" / source).read_bytes() == (tmp_path / "other" / source).read_bytes()
+    if shutil.which("gcc") is not None:
+        run("gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-c", "small.c", cwd=tmp_path / "other")
+
+
 def test_training_says_which_extra_is_missing(installed: Path, tmp_path: Path) -> None:
     done = run(installed / "edgecnn", "train", "digits_tiny", cwd=tmp_path, code=1)
     assert "pip install 'edgecnn[train]'" in done.stderr

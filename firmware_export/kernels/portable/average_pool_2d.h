@@ -18,7 +18,8 @@ struct ec_average_pool_2d_taps {
     int32_t first, count;
 };
 
-static inline struct ec_average_pool_2d_taps ec_average_pool_2d_find_taps(const struct ec_average_pool_2d *layer, int32_t x)
+static inline struct ec_average_pool_2d_taps ec_average_pool_2d_find_taps(
+    const struct ec_average_pool_2d *layer, int32_t x)
 {
     const int32_t left = x * layer->stride_w - layer->pad_left;
     const int32_t end = left + layer->kernel_w < layer->in_width ? left + layer->kernel_w : layer->in_width;

@@ -6,12 +6,13 @@
 #include "requantize.h"
 
 struct ec_conv_2d {
-    const int8_t *weights;     /* for each group [group_channels / 8][kernel_h][kernel_w][depth][8], the rest by 4 and by 1 */
+    const int8_t *weights;     /* [groups][group_channels / 8][kernel_h][kernel_w][depth][8], the rest by 4 and by 1 */
     const int32_t *bias;       /* [out_channels] */
     const int32_t *multiplier; /* [out_channels] */
     const int8_t *shift;       /* [out_channels], see requantize.h */
     int32_t in_width, in_channels;
-    int32_t groups, group_channels, depth; /* out_channels = groups * group_channels; a filter sees depth input channels */
+    int32_t groups, group_channels; /* of the output channels */
+    int32_t depth;                  /* input channels that a filter sees */
     int32_t out_width;
     int32_t kernel_h, kernel_w;
     int32_t stride_w, dilation_w, pad_left;
@@ -113,7 +114,7 @@ static inline void ec_conv_2d(const struct ec_conv_2d *layer, int8_t *out, const
     }
 }
 
-/* For a single output row: adds input row y of kernel_h to sums [out_width][out_channels], and writes out with the last. */
+/* For a single output row: adds input row y of kernel_h to sums [out_width][out_channels]; writes out with the last. */
 static inline void ec_conv_2d_accumulate(
     const struct ec_conv_2d *layer, int8_t *out, const int8_t *in, int32_t y, int32_t *sums)
 {

@@ -1,6 +1,6 @@
 /* Products of a run of numbers with the weights of several output channels, which lie interleaved: the inner loops of
- * CONV_2D, TRANSPOSE_CONV and FULLY_CONNECTED. They are functions of their own: inlined, their sums would fight with the
- * caller's variables for the registers. */
+ * CONV_2D, TRANSPOSE_CONV and FULLY_CONNECTED. They are functions of their own: inlined, their sums would fight with
+ * the caller's variables for the registers. */
 #ifndef EDGECNN_DOT_H
 #define EDGECNN_DOT_H
 
@@ -17,7 +17,8 @@ static inline int32_t ec_block(int32_t left)
 }
 
 /* sums[j] += (in[i] + offset) * weights[i][j] for all i < count and j < 8; count >= 1. */
-static EC_OUT_OF_LINE void ec_dot_8(int32_t *sums, const int8_t *in, const int8_t *weights, int32_t count, int32_t offset)
+static EC_OUT_OF_LINE void ec_dot_8(
+    int32_t *sums, const int8_t *in, const int8_t *weights, int32_t count, int32_t offset)
 {
     const int8_t *const end = in + count;
     int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
@@ -46,7 +47,8 @@ static EC_OUT_OF_LINE void ec_dot_8(int32_t *sums, const int8_t *in, const int8_
 }
 
 /* The same for j < 4. */
-static EC_OUT_OF_LINE void ec_dot_4(int32_t *sums, const int8_t *in, const int8_t *weights, int32_t count, int32_t offset)
+static EC_OUT_OF_LINE void ec_dot_4(
+    int32_t *sums, const int8_t *in, const int8_t *weights, int32_t count, int32_t offset)
 {
     const int8_t *const end = in + count;
     int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];

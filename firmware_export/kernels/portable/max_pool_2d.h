@@ -61,7 +61,7 @@ static inline void ec_max_pool_2d(const struct ec_max_pool_2d *layer, int8_t *ou
     }
 }
 
-/* For a single output row: takes input row y of `steps`, the largest so far being [out_width][channels] bytes in sums. */
+/* For a single output row: takes input row y of `steps`. sums: the largest so far, as bytes [out_width][channels]. */
 static inline void ec_max_pool_2d_accumulate(
     const struct ec_max_pool_2d *layer, int8_t *out, const int8_t *in, int32_t y, int32_t *sums)
 {

@@ -5,7 +5,7 @@
 #include "fixed_point.h"
 #include "out_of_line.h"
 
-/* out[i] = (sums[i] + bias[i]) * multiplier[i] * 2^(-33 - shift[i]) + zero_point, between low and high; for any shift. */
+/* out[i] = (sums[i] + bias[i]) * multiplier[i] * 2^(-33 - shift[i]) + zero_point, between low and high; any shift. */
 static EC_OUT_OF_LINE void ec_requantize_any(
     int8_t *out,
     const int32_t *sums,
@@ -30,7 +30,7 @@ static EC_OUT_OF_LINE void ec_requantize_any(
  * Both of gemmlowp's roundings are done on the high word of the product. With n = shift + 2 the number wanted is
  *     x = floor((product + 2^30) / 2^31),    result = floor((x - (x < 0) + 2^(n - 1)) / 2^n).
  * Subtracting one from x is subtracting 2^31 from the product, and floors nest:
- *     result = floor((floor((product + nudge) / 2^32 / 2^(n - 2)) + 1) / 2),    nudge = 2^30, or -2^30 for a negative sum.
+ *     result = floor((floor((product + nudge) / 2^32 / 2^(n - 2)) + 1) / 2),    nudge = sum < 0 ? -2^30 : 2^30.
  * (Where a negative product rounds to x = 0, the subtraction changes nothing.) */
 static inline void ec_requantize(
     int8_t *out,

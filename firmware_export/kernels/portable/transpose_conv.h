@@ -22,7 +22,7 @@ struct ec_transpose_conv {
     int32_t large_factors;         /* whether a shift is negative */
 };
 
-/* Input pixel i reaches output pixel `at` with tap at + pad - i * stride of the kernel. The first that does, or will: */
+/* Input pixel i reaches output pixel `at` with tap at + pad - i * stride of the kernel. The first that may: */
 static inline int32_t ec_transpose_conv_first(int32_t at, int32_t pad, int32_t kernel, int32_t stride)
 {
     const int32_t ahead = at + pad - kernel; /* i * stride has to be more */
@@ -30,7 +30,8 @@ static inline int32_t ec_transpose_conv_first(int32_t at, int32_t pad, int32_t k
 }
 
 /* out: [out_width][out_channels]; in: the rows of [in_width][in_channels] from the first that reaches output row y. */
-static inline void ec_transpose_conv(const struct ec_transpose_conv *layer, int8_t *out, const int8_t *const *in, int32_t y)
+static inline void ec_transpose_conv(
+    const struct ec_transpose_conv *layer, int8_t *out, const int8_t *const *in, int32_t y)
 {
     const int32_t channels = layer->in_channels, out_channels = layer->out_channels;
     const int32_t kernel_w = layer->kernel_w, stride_w = layer->stride_w;

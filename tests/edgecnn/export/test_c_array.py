@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.c_names import KEYWORDS, LONGEST_NAME
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.export.c_array import CArrayExport, check_name, write_c_array
 from edgecnn.export.tflm_arena import STEP, Arena, measure_arena
 from edgecnn.export.tflm_ops import BUILTIN_CALLS, CUSTOM_CALLS, resolver_calls
+from firmware_export.c_names import KEYWORDS, LONGEST_NAME
 from firmware_export.schema import BUILTIN_OPERATORS
 from firmware_export.tflite import read_model
 from tests.tflite_builder import pack, small_model
