@@ -161,7 +161,7 @@ def verify_file(
     used = [list(range(len(inputs))) if every_sample else inputs.spread(count) for count in wanted]
     needed = sorted({index for indices in used for index in indices})
     say(f"Computing {len(needed)} samples as they should be")
-    expected = expected_outputs(data, compiled.graph, [array[needed] for array in inputs.arrays])
+    expected = expected_outputs(data, compiled.prepared, [array[needed] for array in inputs.arrays])
     place = {index: position for position, index in enumerate(needed)}
     results = []
     for target, indices in zip(targets, used, strict=True):
@@ -317,7 +317,7 @@ def find_difference(
     """
     interface = interface_of(compiled.plan)
     macs = sum(layer.macs for layer in compiled.plan.program.layers)
-    tensors = expected_tensors(data, compiled.graph, sample)
+    tensors = expected_tensors(data, compiled.prepared, sample)
     with tempfile.TemporaryDirectory(prefix="edgecnn-layers-") as temporary:
         folder = Path(temporary)
         image = build_image(compiled.files, interface, target, folder, Form(form.optimization, form.push, rows=True))

@@ -13,6 +13,9 @@ MAX_BYTES = 1 << 26
 MAX_ROWS = 1 << 18
 """Of such a tensor: sixteen seconds of sound, sample by sample."""
 
+MAX_NODES = 1000
+"""More than networks for microcontrollers have; planning takes time that grows with the square."""
+
 MAX_ARENA = (1 << 31) - 1
 
 
@@ -21,7 +24,8 @@ def check_bounds(graph: Graph) -> None:
 
     Raises:
         ModelError: It has no inputs or no outputs, an input that is constant or stands there twice, an input of
-            unknown size (a batch of unknown size is a batch of 1), or a tensor beyond ``MAX_BYTES`` or ``MAX_ROWS``.
+            unknown size (a batch of unknown size is a batch of 1), more than ``MAX_NODES``, a variable, or a
+            tensor beyond ``MAX_BYTES`` or ``MAX_ROWS``.
     """
     for indices, what in ((graph.inputs, "input"), (graph.outputs, "output")):
         if not indices:
@@ -37,7 +41,14 @@ def check_bounds(graph: Graph) -> None:
                 f"{graph.name}: input {position}, {tensor}, has the shape {shape} (supported: sizes that are known; "
                 "the batch may be -1, which is 1). Convert with a fixed input shape."
             )
+    if len(graph.nodes) > MAX_NODES:
+        raise ModelError(f"{graph.name}: it has {len(graph.nodes)} nodes (supported: at most {MAX_NODES}).")
     for tensor in graph.tensors:
+        if tensor.is_variable:
+            raise ModelError(
+                f"{graph.name}: {tensor} is a variable: state that outlives an inference is not supported (supported: "
+                "networks whose outputs follow from their inputs)."
+            )
         if tensor.is_constant:
             continue
         rows = prod(tensor.shape[: min(2, len(tensor.shape) - 1)]) if len(tensor.shape) > 1 else 1

@@ -22,11 +22,14 @@ class Compiled:
 
     Attributes:
         graph: As read from the file, unchanged.
+        prepared: The nodes of it that are executed, with its tensors under the same indices: what the NumPy references
+            can compute.
         plan: The lowered program and where everything lies.
         files: Text by file name.
     """
 
     graph: Graph
+    prepared: Graph
     plan: Plan
     files: dict[str, str]
 
@@ -55,4 +58,5 @@ def compile_model(
     verify(simplified)
     planned = plan(lower(simplified, name))
     check_arena(graph, planned.arena_bytes)
-    return Compiled(graph, planned, emit(planned, hashlib.sha256(data).hexdigest(), labels, single_header))
+    files = emit(planned, hashlib.sha256(data).hexdigest(), labels, single_header)
+    return Compiled(graph, prepared, planned, files)

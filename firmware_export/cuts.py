@@ -32,7 +32,7 @@ VISITS = 1_000_000
 """Layers that all segments may have together; limits their length in networks of hundreds of layers."""
 
 STEPS = 1_000_000
-"""Steps simulated before what is not weighed yet is given up."""
+"""Steps simulated for a program before what is not weighed yet is given up."""
 
 UNREACHED = np.int64(1) << 60
 
@@ -96,7 +96,7 @@ class _Cuts:
 
     def find(self) -> tuple[Stage, ...]:
         """The best path, all of it weighed."""
-        begin, given_up = self.segments.steps_simulated, False
+        given_up = False
         if self.price[0, -1] < UNREACHED:    # all depth first: what is known should the rest be given up
             self.weigh(0, len(self.states) - 1)
         while True:
@@ -104,7 +104,7 @@ class _Cuts:
             unknown = [edge for edge in path if edge not in self.weighed]
             if not unknown:
                 return tuple(self.weighed[edge] for edge in path)
-            if self.segments.steps_simulated - begin > STEPS and not given_up:
+            if self.segments.steps_simulated > STEPS and not given_up:
                 given_up = True
                 self.give_up()
                 continue

@@ -1,8 +1,9 @@
 """Fixed-point arithmetic as TFLite Micro does it: a real factor is ``multiplier * 2**(shift - 31)``.
 
 The rounding is gemmlowp's *double rounding*: a rounding doubling high multiplication, then a rounding right shift (B.
-Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section
-2.2; TFLite Micro builds without ``TFLITE_SINGLE_ROUNDING``). ``kernels/portable/fixed_point.h`` is the same in C.
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018,
+section 2.2; TFLite Micro builds without ``TFLITE_SINGLE_ROUNDING``). ``kernels/portable/fixed_point.h`` is the same
+in C.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         real: Finite.
 
     Returns:
-        ``multiplier`` in ``[2**30, 2**31)``, for a negative factor in ``[-2**31, -2**30]``, or ``(0, 0)`` for a factor
-        of zero or below 2**-32; ``shift`` in [-31, 31) for every factor that fits, larger for none (``(2**31 - 1, 30)`` then), as
-        TFLite's ``QuantizeMultiplier``.
+        ``multiplier`` in ``[2**30, 2**31)``, for a negative factor in ``[-2**31, -2**30]``; ``shift`` in [-31, 31).
+        ``(0, 0)`` for a factor of zero or below 2**-32, ``(2**31 - 1, 30)`` for one that is too large, as TFLite's
+        ``QuantizeMultiplier``.
     """
     if real == 0.0:
         return 0, 0

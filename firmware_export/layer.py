@@ -1,10 +1,10 @@
 """The lowered network: layers that compute rows from rows. What the planner plans and the emitter writes.
 
-A *value* is a block of bytes that layers write and read. It is made of *rows*: for an activation ``[1, H, W, C]`` there
-are H rows of W·C elements. The row is the unit of work: in each of its *steps* a layer reads some rows of its inputs and
-writes one row of its output (an accumulating layer adds one row of its input to its sums, and writes its output in the
-last step). A layer run whole takes its steps in a loop; layers run depth first take them in the order that the planner
-found, each value keeping only the rows that somebody still needs (a *ring*).
+A *value* is a block of bytes that layers write and read. It is made of *rows*: for an activation ``[1, H, W, C]``
+there are H rows of W·C elements. The row is the unit of work: in each of its *steps* a layer reads some rows of its
+inputs and writes one row of its output (an accumulating layer adds one row of its input to its sums, and writes its
+output in the last step). A layer run whole takes its steps in a loop; layers run depth first take them in the order
+that the planner found, each value keeping only the rows that somebody still needs (a *ring*).
 
 A reader may see a value in rows of another size than its writer: RESHAPE moves nothing. Rows are then counted in the
 reader's size, over the same bytes.

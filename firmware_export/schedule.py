@@ -11,11 +11,11 @@ from firmware_export.layer import Program
 from firmware_export.memory import Block, Overlap, Placement, lower_bound, place
 from firmware_export.plan import INPUT, Buffer, Kind, Plan, Push, Segment, Storage
 from firmware_export.plan_check import check_plan
-from firmware_export.segments import Overlapping, Segments
+from firmware_export.segments import Segments
 from firmware_export.stages import Stage
 
-OVERLAPPING: tuple[Overlapping, ...] = ("any", "alone", "never")
-"""Tried until no plan can be better: values that overlap in segment after segment drift, and then leave gaps behind."""
+RETRIES = 8
+"""Segments without whose overlap a plan is tried, if placement does not meet the bound."""
 
 
 def plan(program: Program) -> Plan:
@@ -32,15 +32,36 @@ def plan(program: Program) -> Plan:
     """
     segments = Segments(program)
     found: list[Plan] = []
-    for overlapping in OVERLAPPING:
-        segments.overlapping = overlapping
+
+    def attempt() -> Sequence[Stage]:
         stages = best_stages(segments)
-        if found and max(stage.bytes for stage in stages) >= found[0].arena_bytes:
-            break
-        found.append(_Assembly(segments.flow, stages).plan())
-        found.sort(key=_merit)
-    check_plan(found[0])
-    return found[0]
+        if not found or max(stage.bytes for stage in stages) <= min(found, key=_merit).arena_bytes:
+            found.append(_Assembly(segments.flow, stages).plan())
+        return stages
+
+    stages = attempt()
+    if found[0].arena_bytes > found[0].lower_bound:
+        # Values that overlap in one segment after the other drift, which leaves gaps: fewer overlaps may be better.
+        for edge in _overlapped(stages)[:RETRIES]:
+            segments.apart = frozenset({edge})
+            attempt()
+        segments.apart = frozenset()
+        for segments.overlapping in ("alone", "never"):
+            attempt()
+    best = min(found, key=_merit)
+    check_plan(best)
+    return best
+
+
+def _overlapped(stages: Sequence[Stage]) -> list[tuple[int, int]]:
+    """The segments with an overlap, as layers before and after. Those that save most first."""
+    before, found = 0, []
+    for stage in stages:
+        after = before | sum(1 << layer for layer in stage.layers)
+        if stage.saved:
+            found.append((stage.saved, before, after))
+        before = after
+    return [(before, after) for _, before, after in sorted(found, key=lambda one: -one[0])]
 
 
 def _merit(planned: Plan) -> tuple[int, int, int, int]:

@@ -61,21 +61,24 @@ class Segments:
 
     Attributes:
         flow: The program.
-        overlapping: See ``Overlapping``; may be changed at any time.
+        overlapping: Which segments may have an overlap; may be changed at any time.
+        apart: Segments, as (before, after), that may have none in any case; may be changed as well.
         steps_simulated: For whoever limits the work.
     """
 
     def __init__(self, program: Program) -> None:
         self.flow = analyze(program)
         self.overlapping: Overlapping = "any"
+        self.apart: frozenset[tuple[int, int]] = frozenset()
         self.steps_simulated = 0
         self._context = Context(self.flow)
         self._bounds: dict[tuple[int, int], tuple[Bound, Bound]] = {}
         self._weighed: dict[tuple[int, int], Stage] = {}
 
-    def may_overlap(self, layers: int) -> bool:
-        """Whether a segment of so many layers may have an overlap."""
-        return self.overlapping == "any" or (self.overlapping == "alone" and layers == 1)
+    def may_overlap(self, before: int, after: int) -> bool:
+        """Whether a segment may have an overlap now."""
+        alone = self.overlapping == "alone" and bin(after & ~before).count("1") == 1
+        return (self.overlapping == "any" or alone) and (before, after) not in self.apart
 
     def bound(self, before: int, after: int) -> Bound:
         """Of the segment of the layers that are in ``after`` and not in ``before``."""
@@ -91,14 +94,14 @@ class Segments:
             pushed = self._context.pushed_bytes(around, rows)
             self._bounds[before, after] = Bound(max(0, total - saved), pushed), Bound(total, pushed)
         overlapped, apart = self._bounds[before, after]
-        return overlapped if self.may_overlap(bin(after & ~before).count("1")) else apart
+        return overlapped if self.may_overlap(before, after) else apart
 
     def weigh(self, before: int, after: int) -> Stage:
         """The same segment with the best of all choices, or of those that changing them one by one leads to."""
         if (before, after) not in self._weighed:
             self._weighed[before, after] = self._best(before, after)
         stage = self._weighed[before, after]
-        if self.may_overlap(len(stage.layers)):
+        if self.may_overlap(before, after):
             return stage
         return dataclasses.replace(stage, overlaps=(), bytes=stage.bytes + stage.saved, saved=0)
 

@@ -1,8 +1,9 @@
 """FULLY_CONNECTED: int8, per tensor or per channel, with or without bias.
 
 Arithmetic: TFLite Micro ``reference_integer_ops::FullyConnected``, with double rounding as in CONV_2D (TFLite's own
-reference rounds once). It takes weights with a zero point where they have one scale, and ignores their zero points where
-they have several (refused here). A bias whose scale is not that of the products makes it refuse weights with one scale.
+reference rounds once). It takes weights with a zero point where they have one scale, and ignores their zero points
+where they have several (refused here). A bias whose scale is not that of the products makes it refuse weights with
+one scale.
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ from firmware_export.ops.base import (
 SUM_LIMIT = (1 << 31) - (1 << 8)
 """What sums must stay below: int32, and room for a zero point behind the multiplication."""
 
+SHIFT_OF_ZERO = -31
+"""For channels whose factor is zero, as those that were pruned away: any shift does, and this one is no large factor."""
+
 LARGEST_BOUND = {"RELU6": 6.0, "RELU_N1_TO_1": 1.0}
 """Of fused activations, which divided by the output's scale has to fit into int32."""
 
@@ -107,6 +110,7 @@ def channel_scales(
     if len(pairs) == 1:
         pairs = pairs * channels
     multiplier, shift = np.array(pairs, np.int64).T
+    shift = np.where(multiplier == 0, SHIFT_OF_ZERO, shift)
     return ChannelScales(multiplier, shift, image.zero_point[0], output.zero_point[0])
 
 

@@ -1,4 +1,4 @@
-"""The planner's model once more, slowly: every cut, every form, every place, and liveness row by row from its meaning."""
+"""The planner's model once more, slowly: every cut, every form, every place, and what is alive row by row."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def cheapest(flow: Dataflow, before: frozenset[int], after: frozenset[int]) -> C
             for size in range(len(layers) + 1)
             for deep in itertools.combinations(layers, size)
         }
-        for in_place, order in itertools.product(places(flow, before, after, chosen), orders):
+        for in_place, order in itertools.product(places(flow, before, chosen), orders):
             found.append(cost_of(flow, before, after, chosen, in_place, order))
     return min(found)
 
@@ -102,9 +102,7 @@ def task(
     return Task(forms, owner, frozenset(owner), frozenset(lasting), (), pushed, deep_first)
 
 
-def places(
-    flow: Dataflow, before: frozenset[int], after: frozenset[int], forms: Mapping[int, Form]
-) -> Iterator[dict[int, int]]:
+def places(flow: Dataflow, before: frozenset[int], forms: Mapping[int, Form]) -> Iterator[dict[int, int]]:
     """Every way to write in place."""
     options = []
     for form in forms.values():
@@ -113,10 +111,10 @@ def places(
         for position in layer.in_place:
             read = layer.reads[position]
             value = flow.program.values[read.value]
-            others = [index for index in flow.readers[read.value] if index not in before and forms.get(index) is not form]
+            left = [forms.get(index) for index in flow.readers[read.value] if index not in before]
             if (
                 {read.value, layer.output} <= flow.arena
-                and not others
+                and left == [form]
                 and [one.value for one in layer.reads].count(read.value) == 1
                 and (value.rows, value.row_bytes, read.row_bytes) == (layer.rows, layer.row_bytes, layer.row_bytes)
                 and [touched(flow, read, step) for step in range(layer.steps)] == [{row} for row in range(layer.rows)]
@@ -161,9 +159,8 @@ def cost_of(
     def owner(value: int) -> int:
         return owner(in_place[value]) if value in in_place else value
 
-    members = {
-        own: [value for value in (*made, *alive) if owner(value) == own] for own in {owner(value) for value in (*made, *alive)}
-    }
+    there = (*made, *alive)
+    members = {own: [value for value in there if owner(value) == own] for own in map(owner, there)}
     whole = {owner(value) for value in crossing} - alive
     total = sum(up(values[value].nbytes) for value in (*alive, *whole))
     for own, shared in members.items():

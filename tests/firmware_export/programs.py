@@ -160,9 +160,11 @@ def mobilenet_v2(size: int = 224) -> Program:
     net = Builder()
     width, channels = size // 2, 32
     x = net.conv(net.input(size, size * 3), width * channels, stride=2)
-    for expand, wider, repeat, first in (
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
-    ):
+    blocks = (
+        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
+        (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+    )
+    for expand, wider, repeat, first in blocks:
         for number in range(repeat):
             stride = first if number == 0 else 1
             y = net.conv(x, width * channels * expand, kernel=1) if expand > 1 else x
@@ -185,7 +187,7 @@ row_sizes = st.one_of(st.integers(1, 9), st.sampled_from((4, 8, 16, 32)))
 
 @st.composite
 def programs(draw: st.DrawFn, layers: int = 9, rows: int = 12) -> Program:
-    """Any program: branches, strides, dilation, several inputs and outputs, rows of other sizes, all forms of layers."""
+    """Any program: branches, strides, several inputs and outputs, rows of other sizes, all kinds of layers."""
     net = Builder()
     for _ in range(draw(st.sampled_from((1, 1, 1, 2)))):
         net.input(draw(st.integers(1, rows)), draw(row_sizes))
@@ -201,18 +203,35 @@ def programs(draw: st.DrawFn, layers: int = 9, rows: int = 12) -> Program:
     return net.program(*(net.values[index] for index in sorted(outputs)))
 
 
+@st.composite
+def chains(draw: st.DrawFn, layers: int = 3, rows: int = 7) -> Program:
+    """Layers that read some rows each, between two that need all at once: what is whole overlaps."""
+    net = Builder()
+    sizes = st.sampled_from((4, 8, 12, 16, 24))
+    count = draw(st.integers(3, rows))
+    value = net.layer(count, draw(sizes), everything(net.input(1, 64), count))
+    skip = value
+    for _ in range(draw(st.integers(1, layers))):
+        kernel, stride = draw(st.integers(1, 3)), draw(st.sampled_from((1, 1, 1, 2)))
+        value = net.conv(value, draw(sizes), kernel, stride, scratch=draw(st.sampled_from((0, 0, 8))))
+    joined = [everything(value)] + ([everything(skip)] if draw(st.integers(0, 3)) == 0 else [])
+    return net.program(net.layer(1, 4, *joined))
+
+
 def add_layer(draw: st.DrawFn, net: Builder, value: Value) -> None:
     """A layer of any kind that reads a value."""
     scratch = draw(st.sampled_from((0, 0, 3, 16)))
     row_bytes = draw(row_sizes)
     others = [other for other in net.values if (other.rows, other.row_bytes) == (value.rows, value.row_bytes)]
-    match draw(st.sampled_from(("conv", "conv", "valid", "unary", "add", "pool", "pool", "resize", "recut", "join", "odd"))):
+    kinds = ("conv", "conv", "valid", "unary", "add", "pool", "pool", "resize", "recut", "join", "odd")
+    match draw(st.sampled_from(kinds)):
         case "conv":
             kernel, stride, dilation = (draw(st.integers(1, most)) for most in (4, 3, 2))
             net.conv(value, row_bytes, kernel, stride, dilation, scratch)
         case "valid":
             kernel, stride = draw(st.integers(1, value.rows)), draw(st.integers(1, 4))
-            net.layer((value.rows - kernel) // stride + 1, row_bytes, window(value, (value.rows - kernel) // stride + 1, kernel, stride))
+            count = (value.rows - kernel) // stride + 1
+            net.layer(count, row_bytes, window(value, count, kernel, stride))
         case "unary":
             net.unary(value)
         case "add":
@@ -232,7 +251,8 @@ def add_layer(draw: st.DrawFn, net: Builder, value: Value) -> None:
             elif kind == 1:
                 net.layer(value.nbytes // size, size, read, in_place=(0,))
             else:
-                net.layer(value.nbytes // size, row_bytes, dataclasses.replace(read, count=3, start=tuple(y - 1 for y in read.start)))
+                start = tuple(y - 1 for y in read.start)
+                net.layer(value.nbytes // size, row_bytes, dataclasses.replace(read, count=3, start=start))
         case "join":
             found = draw(st.lists(st.sampled_from(net.values), min_size=1, max_size=3))
             count = min(other.rows for other in (value, *found))

@@ -164,7 +164,7 @@ def conv_1d(g: Grower) -> None:
 
 
 def dilated_by_batch(g: Grower) -> None:
-    """SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND: TensorFlow's way to write a dilation; rarely anything else."""
+    """SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND: TensorFlow's way of dilation; rarely anything else."""
     value = g.take(4, where=batch_1)
     block = (g.pick((1, 2, 2, 3)), g.pick((1, 2, 2, 3)))
     kernel = (g.pick((1, 2, 3)), g.pick((1, 2, 3)))

@@ -16,7 +16,7 @@ from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import build
 from tests.networks import Network, tflite_micro
 
-OPTIONS = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
+OPTIONS: dict[str, Any] = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
 
 
 def convolved(made: Network, image: int, channels: int) -> int:

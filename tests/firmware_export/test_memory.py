@@ -120,7 +120,7 @@ def test_the_bound_is_what_is_alive_at_the_worst_moment(blocks: list[Block]) -> 
 
 
 def test_a_chain_of_overlapping_values_meets_the_bound_by_going_up_and_down() -> None:
-    """Each value lies 8 bytes from the one before it, below or above: going one way, the chain would need 100 + 9 · 8."""
+    """Each value lies 8 bytes from the one before it, below or above; going one way, the chain needs 100 + 9 · 8."""
     blocks = [Block(100, index, index + 1) for index in range(10)]
     both = [
         overlap

@@ -1,4 +1,4 @@
-"""The proof finds what is wrong with a plan: held against a second executor, byte by byte, on plans that were damaged."""
+"""The proof finds what is wrong with a plan: held against a second executor, byte by byte, on damaged plans."""
 
 from __future__ import annotations
 
@@ -86,8 +86,7 @@ def runs(planned: Plan) -> bool:
                         return False
                     last = at.stop
                     out = cells(layer.output, step, layer.row_bytes) if layer.output in storage else range(0)
-                    in_place = position in layer.in_place and storage[layer.output].in_place_of == read.value if out else False
-                    if not (in_place and out == at):
+                    if out != at or position not in layer.in_place or storage[layer.output].in_place_of != read.value:
                         busy.update(at)
             arena.update(dict.fromkeys(sums, ("sums", index)))
             if layer.rows != layer.steps and done[index] < layer.steps:
@@ -258,9 +257,10 @@ def test_missing_and_doubled_steps_are_found(network: Callable[[], Program]) -> 
     for seed in range(40):
         dropped = drop_step(planned, random.Random(seed))
         assert dropped is not None
-        lost = set(planned.segments[0].order) - {INPUT}
-        if any(a.order.count(i) != b.order.count(i) for a, b in zip(planned.segments, dropped.segments, strict=True) for i in lost):
-            with pytest.raises(PlanError, match="steps of layer"):
+        # Without an input row, a later step may find one that it needs missing, or it was one that nobody needs.
+        inputs = [sum(segment.order.count(INPUT) for segment in one.segments) for one in (planned, dropped)]
+        if inputs[0] == inputs[1]:
+            with pytest.raises(PlanError, match="steps of"):
                 check_plan(dropped)
     first = planned.segments[0]
     with pytest.raises(PlanError, match="steps of layer"):

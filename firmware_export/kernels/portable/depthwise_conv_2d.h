@@ -37,6 +37,9 @@ static inline struct ec_depthwise_window ec_depthwise_conv_2d_find_rows(
     window.kernel_h = kernel_h;
     window.top = top;
     window.row_count = bottom - top;
+    window.left = 0; /* not known yet */
+    window.right = 0;
+    window.pixel = 0;
     window.step = layer->dilation_w * layer->channels;
     memset(window.zeros, layer->in_zero_point, sizeof(window.zeros));
     return window;

@@ -1,6 +1,5 @@
 /* Products of a run of numbers with the weights of several output channels, which lie interleaved: the inner loops of
- * CONV_2D, TRANSPOSE_CONV and FULLY_CONNECTED. They are functions of their own: inlined, their sums would fight with
- * the caller's variables for the registers. */
+ * CONV_2D, TRANSPOSE_CONV and FULLY_CONNECTED. */
 #ifndef EDGECNN_DOT_H
 #define EDGECNN_DOT_H
 

@@ -49,7 +49,7 @@ static inline void ec_requantize(
     for (i = 0; i < count; i++) {
         const int32_t sum = sums[i] + bias[i];
         const uint32_t nudge = ((uint32_t)sum & UINT32_C(0x80000000)) + UINT32_C(0x40000000);
-        const int64_t signed_nudge = (int64_t)((uint64_t)(uint32_t)(sum >> 31) << 32 | nudge);
+        const int64_t signed_nudge = (int64_t)((uint64_t)(0u - (uint32_t)(sum < 0)) << 32 | nudge);
         const int32_t high_word = (int32_t)(((int64_t)sum * multiplier[i] + signed_nudge) >> 32);
         int32_t value = ((high_word >> shift[i]) + half) >> 1;
 

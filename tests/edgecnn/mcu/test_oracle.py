@@ -12,8 +12,10 @@ import pytest
 from edgecnn.errors import EdgecnnError
 from edgecnn.mcu import oracle
 from edgecnn.mcu.samples import random_samples
+from firmware_export.compiler import compile_model
 from firmware_export.tflite import read_model
 from tests.edgecnn.mcu.models import mixed_network, small_network
+from tests.networks import Network
 
 needs_tflm = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None, reason="the wheel of tflite-micro is not installed"
@@ -97,3 +99,21 @@ def test_random_inputs_are_the_same_every_time_and_mean_something() -> None:
     assert (ids.min(), ids.max()) == (0, 10)    # the table has 11 rows
     assert (other.dtype, other.shape) == (np.int8, (200, 1, 4, 6))
     assert (other.min(), other.max()) == (-128, 127)
+
+
+@needs_tflm
+def test_a_border_that_tflite_micro_leaves_unset_is_no_measure() -> None:
+    random = np.random.default_rng(3)
+    network = Network()
+    image = network.input([1, 6, 1, 2], 0.1, 5)
+    blocks = network.constant(np.array([2, 1], np.int32))
+    padding = network.constant(np.array([[2, 2], [0, 0]], np.int32))
+    crops = network.constant(np.zeros((2, 2), np.int32))
+    spread = network.op("SPACE_TO_BATCH_ND", [image, blocks, padding], [2, 5, 1, 2], 0.1, 5)
+    weights = network.constant(random.integers(-127, 128, (3, 3, 1, 2)).astype(np.int8), 0.02)
+    found = network.op("CONV_2D", [spread, weights, -1], [2, 3, 1, 3], 0.5, 0, padding="VALID", stride_w=1, stride_h=1)
+    data = network.pack(network.op("BATCH_TO_SPACE_ND", [found, blocks, crops], [1, 6, 1, 3], 0.5, 0))
+    prepared = compile_model(data, "dilated", "dilated").prepared
+    expected = oracle.expected_outputs(data, prepared, random_samples(prepared, 2))
+    assert expected.source == oracle.REFERENCES
+    assert "SPACE_TO_BATCH_ND adds unset" in expected.remark

@@ -185,7 +185,7 @@ def between_convolutions(case: Case, seed: int = 0) -> bytes:
 def _convolution(made: Network, random: np.random.Generator, image: int, channels: int, out: Sequence[int]) -> int:
     weights = made.constant(random.integers(-127, 128, (out[3], 3, 3, channels)).astype(np.int8), 0.01)
     bias = made.constant(np.zeros(out[3], np.int32), SCALE * 0.01)
-    options = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
+    options: dict[str, Any] = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
     return made.op("CONV_2D", [image, weights, bias], out, SCALE, ZERO_POINT, **options)
 
 

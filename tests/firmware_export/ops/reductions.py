@@ -99,4 +99,4 @@ def compiled_accumulating(data: bytes) -> Compiled:
     """The network with every layer that can in its accumulating form."""
     compiled = compile_model(data, "net", "net")
     planned = plan(accumulating(compiled.plan.program))
-    return Compiled(compiled.graph, planned, emit(planned, "", ()))
+    return Compiled(compiled.graph, compiled.prepared, planned, emit(planned, "", ()))

@@ -65,9 +65,9 @@ def test_compiled_is_reference(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("axis", "sizes"), [(1, (5, 5)), (1, (5, 5, 5)), (2, (4, 4)), (3, (3, 5)), (-1, (1, 2, 1)), (-2, (4, 4, 4))]
+    ("axis", "sizes", "constant"),
+    [(1, (5, 5), -1), (1, (5, 2, 5), 1), (2, (4, 4), -1), (3, (3, 5), -1), (-1, (1, 2, 1), 1), (-2, (4, 3), 1)],
 )
-@pytest.mark.parametrize("constant", [-1, 1])
 def test_between_convolutions(axis: int, sizes: tuple[int, ...], constant: int, tmp_path: Path) -> None:
     assert_streams(case((1, 5, 4, 3), axis, sizes, constant=constant), tmp_path)
 

@@ -91,6 +91,15 @@ def test_padding_of_any_width(tmp_path: Path, pads: tuple[int, int, int, int]) -
         assert np.array_equal(built.run(sample)[0], tflite_micro(data, sample)[0])
 
 
+def test_channels_without_a_factor_are_the_zero_point(tmp_path: Path) -> None:
+    """Scales of pruned channels are zero, or so small that the factor is. Their layer stays on the fast way."""
+    case = plain(filters=(9, 3, 3, 2))
+    scales = np.where(np.arange(9) % 3 == 0, [0.0, 1e-38, 0.01] * 3, 0.001)
+    case = replace(case, weight_scale=scales, bias=np.arange(-4, 5, dtype=np.int32) * 1000)
+    assert layer_of(case).fields["large_factors"] == 0
+    assert_compiled_is_tflite_micro([case], tmp_path, np.random.default_rng(8))
+
+
 def test_without_bias_operand() -> None:
     case = plain()
     sample = case.sample(np.random.default_rng(6))

@@ -60,7 +60,8 @@ def test_an_image_is_added_up_row_by_row(tmp_path: Path) -> None:
         layer = layer_of(cases[-1])
         streamed = layer if layer.sums_bytes else layer.accumulating
         assert streamed is not None
-        assert (streamed.steps, streamed.rows, streamed.sums_bytes, streamed.reads[0].row_bytes) == (7, 1, 4 * channels, 15)
+        assert (streamed.steps, streamed.rows, streamed.sums_bytes) == (7, 1, 4 * channels)
+        assert streamed.reads[0].row_bytes == 15
         assert streamed.fields["weights"].data.size == weights.size    # type: ignore[union-attr]
     assert_compiled_is_tflite_micro(cases, tmp_path, random)
 

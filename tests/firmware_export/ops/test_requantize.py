@@ -1,4 +1,4 @@
-"""The C that turns sums into int8 against the arithmetic that is held against TFLite Micro, far beyond what networks hold."""
+"""The C that turns sums into int8 against the arithmetic of the references, far beyond what networks hold."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def test_both_ways_are_the_double_rounding(tmp_path: Path, compiler: str) -> Non
     multiplier[: count // 8] = random.choice([0, 1 << 30, (1 << 31) - 1, (1 << 30) + 1], count // 8)
     # Sums around every place where the result changes, and anywhere in int32.
     steps = (random.integers(-300, 300, count) + 0.5) * 2.0 ** (31 - shift) / np.maximum(multiplier, 1)
-    sums = np.where(random.random(count) < 0.7, steps + random.integers(-3, 4, count), random.integers(-1 << 31, 1 << 31, count))
+    steps += random.integers(-3, 4, count)
+    sums = np.where(random.random(count) < 0.7, steps, random.integers(-1 << 31, 1 << 31, count))
     limit = 2.0 ** (31 - np.maximum(shift, 0)) - 256
     sums = np.clip(sums, -limit, limit).astype(np.int64)
     bias = np.where(random.random(count) < 0.5, 0, random.integers(-1 << 20, 1 << 20, count))

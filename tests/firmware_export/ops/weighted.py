@@ -137,7 +137,8 @@ def assert_compiled_is_tflite_micro(cases: Sequence[Case], folder: Path, random:
 def all_accumulating(data: bytes) -> Compiled:
     """The network with every layer that can in its accumulating form."""
     compiled = compile_model(data, "net", "net")
-    return Compiled(compiled.graph, planned := plan(accumulating(compiled.plan.program)), emit(planned, "", ()))
+    planned = plan(accumulating(compiled.plan.program))
+    return Compiled(compiled.graph, compiled.prepared, planned, emit(planned, "", ()))
 
 
 def layer_of(case: Case) -> Layer:
