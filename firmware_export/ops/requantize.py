@@ -27,7 +27,7 @@ SUM_LIMIT = (1 << 31) - (1 << 8)
 """What sums must stay below: int32, and room for a zero point behind the multiplication."""
 
 SHIFT_OF_ZERO = -31
-"""For channels whose factor is zero, as those that were pruned away: any shift does, and this one is no large factor."""
+"""For channels whose factor is zero, as those that were pruned away: any does, and this is not a large factor's."""
 
 LARGEST_BOUND = {"RELU6": 6.0, "RELU_N1_TO_1": 1.0}
 """Of fused activations, which divided by the output's scale has to fit into int32."""

@@ -28,7 +28,7 @@ def _serve(connection: Connection) -> None:
         try:
             data = padded_before(data)
             connection.send([tflite_micro(data, *sample, outputs=outputs) for sample in samples])
-        except Refused as error:
+        except (Refused, ValueError) as error:
             connection.send(str(error))
 
 

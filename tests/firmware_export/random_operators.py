@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.firmware_export.growing import MAX_MACS, Grower, NotHere, Quantization, Value
 from tests.firmware_export.random_movements import MOVEMENTS
+from tests.firmware_export.random_rearrangements import REARRANGEMENTS
 from tests.firmware_export.random_windows import WINDOWS
 from tests.firmware_export.reals import Real, softmax
 
@@ -142,7 +143,7 @@ def softmax_node(g: Grower) -> None:
 
 
 def reduction(g: Grower, op: str) -> None:
-    """MEAN, SUM, REDUCE_MAX over some dimensions."""
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over some dimensions."""
     value = g.take(2, 3, 4, *((1, 5) if g.odd else ()))
     rank = len(value.shape)
     axes = (1, 2) if rank == 4 and g.chance(0.5) else tuple(a for a in range(rank) if g.chance(0.5))
@@ -151,8 +152,9 @@ def reduction(g: Grower, op: str) -> None:
     keep = g.chance(0.5)
     named = [axis - rank if g.chance(0.2) else axis for axis in axes]
     constant = g.integers(named if len(named) > 1 or g.chance(0.7) else named[0])
-    if op == "REDUCE_MAX":
-        g.same(op, [value, constant], value.real.max(axes, keepdims=keep), keep_dims=keep)
+    if op in ("REDUCE_MAX", "REDUCE_MIN"):
+        real = (np.max if op == "REDUCE_MAX" else np.min)(value.real, axis=axes, keepdims=keep)
+        g.same(op, [value, constant], np.asarray(real), keep_dims=keep)
     else:
         real = (np.mean if op == "MEAN" else np.sum)(value.real, axis=axes, keepdims=keep)
         g.fresh(op, [value, constant], np.asarray(real), keep_dims=keep)
@@ -165,12 +167,14 @@ def _bound(function: Callable[[Grower, str], None], op: str) -> Callable[[Grower
 OPERATORS: Mapping[str, tuple[Callable[[Grower], None], float]] = {
     **WINDOWS,
     **MOVEMENTS,
+    **REARRANGEMENTS,
     "FULLY_CONNECTED": (fully_connected, 1.5),
     **{op: (_bound(combine, op), 3.0 if op == "ADD" else 1.0) for op in COMBINE},
     **{op: (_bound(lookup, op), 0.8) for op in ("LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU")},
     **{op: (_bound(rectified, op), 0.65) for op in ("RELU", "RELU6")},
     "RELU_N1_TO_1": (_bound(rectified, "RELU_N1_TO_1"), 0.05),    # TFLite Micro lacks it: the network is lost
     **{op: (_bound(reduction, op), 1.2) for op in ("MEAN", "SUM", "REDUCE_MAX")},
+    "REDUCE_MIN": (_bound(reduction, "REDUCE_MIN"), 0.3),
     "PRELU": (prelu, 0.7),
     "QUANTIZE": (quantize, 0.5),
     "SOFTMAX": (softmax_node, 0.5),

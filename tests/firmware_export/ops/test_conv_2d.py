@@ -91,6 +91,12 @@ def test_padding_of_any_width(tmp_path: Path, pads: tuple[int, int, int, int]) -
         assert np.array_equal(built.run(sample)[0], tflite_micro(data, sample)[0])
 
 
+def test_groups_stay_groups_where_a_window_sees_everything(tmp_path: Path) -> None:
+    case = plain((1, 4, 3, 4), (6, 4, 3, 2))
+    assert layer_of(case).fields["groups"] == 2
+    assert_compiled_is_tflite_micro([case], tmp_path, np.random.default_rng(9))
+
+
 def test_channels_without_a_factor_are_the_zero_point(tmp_path: Path) -> None:
     """Scales of pruned channels are zero, or so small that the factor is. Their layer stays on the fast way."""
     case = plain(filters=(9, 3, 3, 2))
