@@ -25,6 +25,9 @@ _KEYWORDS = """
 KEYWORDS = frozenset(_KEYWORDS.split())
 """Of C23 and C++23 together."""
 
+ENDINGS = ("_push", "_weights", "_kernels")
+"""``NET_PUSH_ARENA_SIZE`` is a macro of the network ``net``, ``net_weights.h`` one of its files."""
+
 
 def name_problem(name: str) -> str | None:
     """What keeps a name from being part of C and C++ identifiers, with a name that could; None for a good one."""
@@ -32,6 +35,9 @@ def name_problem(name: str) -> str | None:
         return f"it is a keyword of C or C++. Try: {name}_net"
     if name.lower() in HEADERS:    # some file systems take String.h for string.h
         return f"C's standard library has a header {name.lower()}.h. Try: {name}_net"
+    taken = next((ending for ending in ENDINGS if name.lower().endswith(ending)), None)
+    if taken:    # beside a network of the first half of that name
+        return f"names that end in {taken} are those of a network's own files and macros. Try: {name}_net"
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII) and "__" not in name and len(name) <= LONGEST_NAME:
         return None
     usable = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", name)).strip("_")[:LONGEST_NAME].rstrip("_")

@@ -30,7 +30,7 @@ def header_file(plan: Plan, names: Names, labels: Sequence[str], digest: str) ->
         f" * {digest}\n *",
         *(f" * {line}".rstrip() for line in _example(plan, names, inputs, outputs)),
         " */",
-        f"#ifndef {macro}_H\n#define {macro}_H\n\n#include <stdint.h>\n",
+        f"#ifndef EDGECNN_MODEL_{model}_H\n#define EDGECNN_MODEL_{model}_H\n\n#include <stdint.h>\n",
     ]
     for kind, values in (("input", inputs), ("output", outputs)):
         for position, value in enumerate(values):

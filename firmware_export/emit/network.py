@@ -110,7 +110,9 @@ def _order(name: str, segment: Segment) -> str:
     return "\n".join(
         [
             table(f"static const uint8_t {name}_steps[{len(steps)}]", np.array(steps)).rstrip("\n"),
-            f"static const struct ec_run {name}_runs[{len(rows)}] = {{{', '.join(rows)}}};",
+            f"static const struct ec_run {name}_runs[{len(rows)}] = {{ /* first step, how many of them, how often */",
+            *(f"    {', '.join(rows[at : at + 8])}," for at in range(0, len(rows), 8)),
+            "};",
             f"static const struct ec_order {name} = {{{name}_steps, {name}_runs, {len(rows)}}};\n",
         ]
     )

@@ -68,7 +68,7 @@ def _row(plan: Plan, names: Names, value: Value, row_bytes: int) -> str:
     uses = [part for part, used in (("m", "m->" in pointer), ("r", "(uint32_t)r" in pointer)) if not used]
     unused = "".join(f"    (void){part};\n" for part in uses)
     head = f"static inline {constant}{ctype} *{name}(const struct {names.model}_stream *m, int32_t r)"
-    return f"{head} /* {where}{kept} */\n{{\n{unused}    return {pointer};\n}}\n"
+    return f"/* {where}{kept} */\n{head}\n{{\n{unused}    return {pointer};\n}}\n"
 
 
 def _times(rows: int, row_bytes: int, ring: int | None = None) -> str:

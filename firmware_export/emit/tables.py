@@ -16,7 +16,7 @@ WIDTH = 118
 
 def weights_file(program: Program, names: Names) -> str:
     """Everything that lies in flash beside the code."""
-    guard = f"{names.macro}_WEIGHTS_H"
+    guard = f"EDGECNN_MODEL_{names.model}_WEIGHTS_H"
     parts = [f"/* {names.model}: weights and parameters of each layer. Included by {names.model}.c only. */"]
     parts.append(f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n")
     for value in program.values:

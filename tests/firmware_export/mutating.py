@@ -96,7 +96,10 @@ def _nonsense(data: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         chance.choice(NONSENSE)(model, chance)
     builder = flatbuffers.Builder(4096)
-    builder.Finish(model.Pack(builder), b"TFL3")
+    try:
+        builder.Finish(model.Pack(builder), b"TFL3")
+    except TypeError:    # a number that its field cannot hold: no file can say this
+        return _words_changed(data, chance)
     return bytes(builder.Output())
 
 
@@ -182,7 +185,9 @@ def _buffer(model: Any, chance: random.Random) -> None:
 
 def _numbers(model: Any, chance: random.Random) -> None:
     """Axes, sizes, paddings, positions, biases: int32 constants."""
-    held = [t for t in model.subgraphs[0].tensors if t.type == 2 and model.buffers[t.buffer].data is not None]
+    buffers = model.buffers
+    tensors = [t for t in model.subgraphs[0].tensors if t.type == 2 and t.buffer < len(buffers)]
+    held = [t for t in tensors if buffers[t.buffer].data is not None]
     if held:
         buffer = model.buffers[chance.choice(held).buffer]
         values = np.frombuffer(bytes(buffer.data)[: len(buffer.data) // 4 * 4], np.int32).copy()

@@ -31,7 +31,7 @@ static inline void ec_add(const struct ec_add *layer, int8_t *out, const int8_t 
         for (m = 0; m < p.middle; m++, w_line += p.wide_middle, n_line += p.narrow_middle) {
             const int8_t *w = w_line, *n = n_line;
             for (i = 0; i < p.inner; i++, w += p.wide_inner, n += p.narrow_inner) {
-                const int32_t scaled = ec_times((*n + p.narrow_offset) * (1 << EC_ADD_LEFT_SHIFT), rescaling);
+                const int32_t scaled = ec_times((*n + p.narrow_offset) * (INT32_C(1) << EC_ADD_LEFT_SHIFT), rescaling);
                 const int32_t sum = (*w + p.wide_offset) * p.wide_factor + scaled * p.narrow_sign;
                 *out++ = (int8_t)ec_clamp(ec_times(sum, factor) + p.out_offset, p.low, p.high);
             }

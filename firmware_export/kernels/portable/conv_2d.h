@@ -41,7 +41,7 @@ static inline struct ec_conv_2d_taps ec_conv_2d_find_taps(const struct ec_conv_2
         last--;
     }
     taps.first = first;
-    taps.pixel = (left + first * dilation) * layer->in_channels;
+    taps.pixel = last > first ? (left + first * dilation) * layer->in_channels : 0;
     if (dilation == 1 && layer->groups == 1) {
         taps.runs = last > first;
         taps.run = (last - first) * layer->depth;

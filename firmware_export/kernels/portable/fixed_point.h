@@ -11,7 +11,7 @@
 /* round(a * b / 2^31), half up; a and b are not both -2^31. */
 static inline int32_t ec_doubling_high_mul(int32_t a, int32_t b)
 {
-    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+    return (int32_t)(((int64_t)a * b + (INT32_C(1) << 30)) >> 31);
 }
 
 /* value / 2^exponent, half away from zero; 0 <= exponent <= 31. */

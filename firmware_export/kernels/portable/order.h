@@ -7,8 +7,8 @@
 #define EC_END 255 /* after the last step */
 
 struct ec_run {
-    uint16_t first, length; /* steps[first] to steps[first + length - 1] … */
-    uint16_t times;         /* … so many times */
+    uint16_t first, length; /* steps[first] to steps[first + length - 1] ... */
+    uint16_t times;         /* ... so many times */
 };
 
 struct ec_order {

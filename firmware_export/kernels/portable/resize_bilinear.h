@@ -30,7 +30,7 @@ static inline int32_t ec_resize_bilinear_upper(int32_t place, int32_t size)
 /* value / 2^20, half away from zero. |value| <= 2^27: int8 times weights that sum to 2^20. */
 static inline int8_t ec_resize_bilinear_round(int32_t value)
 {
-    const int32_t half = 1 << (2 * EC_RESIZE_BILINEAR_BITS - 1);
+    const int32_t half = INT32_C(1) << (2 * EC_RESIZE_BILINEAR_BITS - 1);
     return (int8_t)((value + half - (value < 0)) >> (2 * EC_RESIZE_BILINEAR_BITS));
 }
 

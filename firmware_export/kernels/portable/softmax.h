@@ -16,7 +16,7 @@ struct ec_softmax {
  * y has two integer bits. */
 static inline int32_t ec_softmax_inverse(int32_t x)
 {
-    const int32_t one = 1 << 29; /* with two integer bits */
+    const int32_t one = INT32_C(1) << 29; /* with two integer bits */
     const int32_t half = (int32_t)(((uint32_t)x + (UINT32_C(1) << 31)) >> 1);
     int32_t y = 1515870810 + ec_doubling_high_mul(half, -1010580540);
     int32_t step;
@@ -24,7 +24,7 @@ static inline int32_t ec_softmax_inverse(int32_t x)
     for (step = 0; step < 3; step++) {
         y += ec_doubling_high_mul(y, one - ec_doubling_high_mul(half, y)) * 4;
     }
-    return y >= 1 << 30 ? INT32_MAX : y * 2;
+    return y >= INT32_C(1) << 30 ? INT32_MAX : y * 2;
 }
 
 /* out: [count / depth][depth]; in: the same, they may be the same memory. */
