@@ -1,11 +1,13 @@
 """Random int8 networks: the compiled C against TFLite Micro, byte for byte, on many of them.
 
     python benchmarks/random_networks.py 2000 --seed 1 --jobs 2
+    python benchmarks/random_networks.py 200 --converted
 
-Each network runs whole and, where it has one image as its input, with its rows pushed in; the C is built with the
-address and the undefined-behaviour sanitizer. A network that the compiler refuses counts under the operator and the
-reason. Results lie in ``build/random_networks``: a run that was stopped goes on where it was, as long as the code is
-the same. What fails is kept there as a ``.tflite`` with what was found, cut down as far as it still fails.
+The networks are built straight as flatbuffers, or with ``--converted`` by Keras and TensorFlow's converter. Each runs
+whole and, where it has one image as its input, with its rows pushed in; the C is built with the address and the
+undefined-behaviour sanitizer. A network that the compiler refuses counts under the operator and the reason. Results
+lie in ``build/random_networks``: a run that was stopped goes on where it was, as long as the code is the same. What
+fails is kept there as a ``.tflite`` with what was found, cut down as far as it still fails.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from firmware_export.tflite import read_model  # noqa: E402
 from tests.firmware_export.c_build import SANITIZED  # noqa: E402
 from tests.firmware_export.comparing import Outcome, compare, refusal_of, shortest  # noqa: E402
 from tests.firmware_export.oracle import Oracle  # noqa: E402
-from tests.firmware_export.random_networks import random_network  # noqa: E402
+from tests.firmware_export.random_networks import RandomNetwork, random_network  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,27 @@ class Task:
     """What a worker does at once: the networks of some seeds, in one program."""
 
     seeds: tuple[int, ...]
+    converted: bool
     only: frozenset[str]
     flags: tuple[str, ...]
     samples: int
     failures: Path
 
 
+def network_of(task: Task, seed: int) -> RandomNetwork:
+    """The network of a seed."""
+    if not task.converted:
+        return random_network(seed, only=task.only)
+    from tests.firmware_export.converted_networks import converted_network  # imports TensorFlow
+
+    return converted_network(seed)
+
+
 def run(task: Task) -> list[Outcome]:
     """Compare, and keep what fails."""
     with tempfile.TemporaryDirectory() as name, Oracle() as oracle:
         folder = Path(name)
-        networks = [random_network(seed, only=task.only) for seed in task.seeds]
+        networks = [network_of(task, seed) for seed in task.seeds]
         outcomes = compare(networks, folder, oracle, task.samples, task.flags)
         for network, outcome in zip(networks, outcomes, strict=True):
             if outcome.kind == "failed":
@@ -106,6 +118,7 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=2000)
     parser.add_argument("--seed", type=int, default=1, help="of the first network; the others follow")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--converted", action="store_true", help="random Keras models through TensorFlow's converter")
     parser.add_argument("--batch", type=int, default=20, help="networks in one program")
     parser.add_argument("--samples", type=int, default=4, help="inputs for each network")
     parser.add_argument("--only", default="", help="operators, separated by commas; default all")
@@ -113,7 +126,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "random_networks")
     arguments = parser.parse_args()
     only = frozenset(filter(None, arguments.only.split(",")))
-    told = f"{sorted(only)} {arguments.flags} {arguments.samples}"
+    told = f"{sorted(only)} {arguments.converted} {arguments.flags} {arguments.samples}"
     store = arguments.folder / f"{fingerprint()}-{hashlib.sha256(told.encode()).hexdigest()[:6]}.jsonl"
     store.parent.mkdir(parents=True, exist_ok=True)
     known: dict[int, Outcome] = {}
@@ -124,10 +137,9 @@ def main() -> None:
     seeds = range(arguments.seed, arguments.seed + arguments.count)
     missing = [seed for seed in seeds if seed not in known]
     flags = tuple(arguments.flags.split())
-    tasks = [
-        Task(tuple(missing[at : at + arguments.batch]), only, flags, arguments.samples, arguments.folder / "failures")
-        for at in range(0, len(missing), arguments.batch)
-    ]
+    parts = [tuple(missing[at : at + arguments.batch]) for at in range(0, len(missing), arguments.batch)]
+    failures = arguments.folder / "failures"
+    tasks = [Task(part, arguments.converted, only, flags, arguments.samples, failures) for part in parts]
     start = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.jobs, context) as pool, store.open("a", encoding="utf-8") as file:

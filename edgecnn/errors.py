@@ -7,7 +7,7 @@ message alone and leaves with ``exit_code``; a traceback is for our own mistakes
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class EdgecnnError(Exception):
@@ -45,10 +45,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     Args:
         kind: What the name should be, such as ``model``.
         name: What was typed.
-        known: The names that exist.
+        known: The names that exist; a sequence is listed in its order, anything else by the alphabet.
         hint: A last sentence on what else would be accepted.
     """
-    names = sorted(known)
+    names = list(known) if isinstance(known, Sequence) else sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
     tail = f" {hint}" if hint else ""

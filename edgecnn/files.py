@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -109,7 +109,8 @@ def readable_os_errors(path: Path, doing: Doing) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EdgecnnError(f"cannot {doing} {_shown(error.filename or path)}: {_advice(error, doing)}") from error
+        where = error.filename2 or error.filename or path    # of a failed renaming, the name that was to be taken
+        raise EdgecnnError(f"cannot {doing} {_shown(where)}: {_advice(error, doing)}") from error
 
 
 @contextlib.contextmanager
@@ -124,7 +125,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     with readable_os_errors(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        except OSError as error:
+            error.filename = str(path)    # nobody asked for the temporary name
+            raise
         os.close(handle)
         temporary = Path(name)
         try:
@@ -148,6 +153,26 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 with ``\\n`` line ends, whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def write_files(texts: Mapping[Path, str]) -> None:
+    """Write several files as UTF-8 with ``\\n`` line ends, all of them or none.
+
+    All are written beside their places, down to the disk, before the first takes its name.
+
+    Raises:
+        EdgecnnError: A folder cannot be written to, the disk is full, or a folder has the name of one of the files.
+    """
+    with contextlib.ExitStack() as stack:
+        for path, text in texts.items():
+            temporary = stack.enter_context(whole_file(path))
+            with temporary.open("w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for path in texts:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
 
 def write_json(path: Path, value: Any) -> None:

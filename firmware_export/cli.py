@@ -1,12 +1,13 @@
 """The compiler on its own: ``python -m firmware_export FILE --out DIR``. Needs nothing of edgecnn.
 
-Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 it could not be done, 2 wrong usage or no such file, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -23,8 +24,11 @@ from firmware_export.schema import FILE_IDENTIFIER
 EXAMPLE = """\
 example:
   python -m firmware_export model.tflite --out firmware
-  python -m firmware_export model.tflite --out src --name keywords --single-header
+  python -m firmware_export model.tflite --out src --name kws --single-header
 """
+
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+"""What is wrong when a path names no file: whoever typed it can mend it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,13 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = asked.name or model.stem
     if problem := name_problem(name):
         return _failed(f"--name {name}: {problem}", 2)
+    place = model
     try:
         compiled = compile_model(_read(model), str(model), name, single_header=asked.single_header)
+        place = out
         written = write_files(out, compiled.files)
     except ModelError as error:
         return _failed(str(error), 1)
     except OSError as error:
-        return _failed(f"{error.filename or model}: {error.strerror or error}.", 1)
+        where = error.filename2 or error.filename or place    # of a failed renaming, the name that was to be taken
+        wrong = place is model and error.errno in NO_FILE
+        return _failed(f"{where}: {error.strerror or error}.", 2 if wrong else 1)
     except KeyboardInterrupt:
         return _failed("stopped; nothing half-written was left behind.", 130)
     figures = _figures(compiled)
@@ -58,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m firmware_export",
-        description="Compile an int8 .tflite to C99 without dependencies: the same bytes as TFLite Micro.",
+        description="Compile an int8 .tflite to C99 without dependencies.\nThe C gives the same bytes as TFLite Micro.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -100,16 +108,28 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
         texts: By file name.
 
     Raises:
-        OSError: The folder cannot be written to. Whatever stood there stays.
+        OSError: The folder cannot be written to, or a folder in it has the name of one of the files. Whatever stood
+            there stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     umask = os.umask(0)
     os.umask(umask)
-    with tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder) as beside:
+    with _folder_in(folder) as beside:
         for name, text in texts.items():
             path = Path(beside) / name
             path.write_text(text, encoding="utf-8", newline="\n")
             path.chmod(0o666 & ~umask)
         for name in texts:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(folder / name))
+        for name in texts:
             (Path(beside) / name).replace(folder / name)
     return [folder / name for name in texts]
+
+
+def _folder_in(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder)
+    except OSError as error:
+        error.filename = str(folder)    # nobody asked for the temporary name
+        raise

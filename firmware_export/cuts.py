@@ -7,7 +7,8 @@ segment; the fewest layers that stand in a segment with others; the fewest segme
 
 To weigh a segment is to simulate it, so that is put off: every segment has a bound that costs nearly nothing, the best
 path is found with bounds in place of weights, what is on it is weighed, and so on until all of it is. As bounds are
-never too high, that path is the best one.
+never too high, that path is the best one. If that goes beyond what planning may take, what is not weighed yet is given
+up: what is left is weighed segments, and each layer alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from firmware_export.dataflow import Dataflow
 from firmware_export.segments import Segments
+from firmware_export.simulate import TooMuchWorkError
 from firmware_export.stages import Stage
 
 STATES = 150
@@ -30,9 +32,6 @@ LONGEST = 250
 
 VISITS = 1_000_000
 """Layers that all segments may have together; limits their length in networks of hundreds of layers."""
-
-STEPS = 1_000_000
-"""Steps simulated for a program before what is not weighed yet is given up."""
 
 UNREACHED = np.int64(1) << 60
 
@@ -79,12 +78,19 @@ class _Cuts:
         self.price: Matrix = np.full((count, count), UNREACHED)    # streamed layers first, then segments
         self.weighed: dict[tuple[int, int], Stage] = {}
         layers = len(segments.flow.program.layers)
-        longest = max(1, isqrt(2 * VISITS // count))
+        longest = min(LONGEST, max(1, isqrt(2 * VISITS // count)))
+        sizes = [bin(state).count("1") for state in self.states]
+        self.alone: list[tuple[int, int]] = []    # segments of one layer, in the file's order: a path in any case
         for i, before in enumerate(self.states):
             for j in range(i + 1, count):
+                size = sizes[j] - sizes[i]
+                if size > longest and (i, j) != (0, count - 1):
+                    continue
                 after = self.states[j]
-                size = bin(after & ~before).count("1")
-                if before & ~after or size > (LONGEST if (i, j) == (0, count - 1) else min(longest, LONGEST)):
+                in_file_s_order = size == 1 and not before & (before + 1) and not after & (after + 1)
+                if in_file_s_order:
+                    self.alone.append((i, j))
+                if before & ~after or size > LONGEST or not (in_file_s_order or segments.work.left):
                     continue
                 bound = segments.bound(before, after)
                 self.note(i, j, bound.bytes, bound.pushed_bytes)
@@ -104,7 +110,7 @@ class _Cuts:
             unknown = [edge for edge in path if edge not in self.weighed]
             if not unknown:
                 return tuple(self.weighed[edge] for edge in path)
-            if self.segments.steps_simulated > STEPS and not given_up:
+            if not self.segments.work.left and not given_up:
                 given_up = True
                 self.give_up()
                 continue
@@ -115,20 +121,31 @@ class _Cuts:
                     break    # there may be a better path now
 
     def weigh(self, i: int, j: int) -> None:
-        """Replace a bound by what a simulation says."""
-        stage = self.segments.weigh(self.states[i], self.states[j])
+        """Replace a bound by what a simulation says; leave out what it would take too long to simulate."""
+        try:
+            stage = self.segments.weigh(self.states[i], self.states[j])
+        except TooMuchWorkError:
+            self.leave_out(i, j)
+            return
         self.weighed[i, j] = stage
         self.note(i, j, stage.bytes, stage.pushed_bytes)
 
     def give_up(self) -> None:
-        """Leave out the segments of several layers that are not weighed; those of one layer are always left."""
-        for i in range(len(self.states)):
-            for j in range(i + 1, len(self.states)):
-                if self.price[i, j] > 1 and (i, j) not in self.weighed:
-                    self.bytes[i, j] = self.with_push[i, j] = self.price[i, j] = UNREACHED
+        """Leave out the segments that are not weighed, but for each layer alone, which is weighed now."""
+        for i, j in self.alone:
+            if (i, j) not in self.weighed:
+                self.weigh(i, j)
+        for i, j in np.argwhere(self.price < UNREACHED).tolist():
+            if (i, j) not in self.weighed:
+                self.leave_out(i, j)
+
+    def leave_out(self, i: int, j: int) -> None:
+        """Set that a segment is none to take."""
+        self.bytes[i, j] = self.with_push[i, j] = self.price[i, j] = UNREACHED
 
     def best_path(self) -> Sequence[tuple[int, int]]:
         """By what is known now."""
+        self.segments.work.spent += len(self.states) * 40 + len(self.states) ** 2 // 16
         worst = self.least_worst(self.bytes)
         allowed = self.bytes <= worst
         worst_with_push = self.least_worst(np.where(allowed, self.with_push, UNREACHED))

@@ -21,6 +21,9 @@ MOVES = 100_000
 MOVES_FOR_EXTRA = 20_000
 """The same where only the bound with the extra block is not met."""
 
+CROWD = 32
+"""Blocks that a block meets; where they are several times as many, there are so many times fewer moves."""
+
 FEW = 8
 """Blocks of which all sequences are tried."""
 
@@ -236,8 +239,10 @@ class _Search:
         chance = random.Random(0)
         sequence = sorted(self.counted, key=lambda index: -self.size[index])
         begin = self.moves
+        # A move looks at all blocks that one meets: in a crowd there are fewer moves.
+        crowd = max(1, sum(map(len, self.meets)) // (CROWD * len(self.meets)))
         while not self.done and self.found is not None:
-            if self.moves - begin > (MOVES_FOR_EXTRA if self.found[0] == self.bound else MOVES):
+            if self.moves - begin > (MOVES_FOR_EXTRA if self.found[0] == self.bound else MOVES) // crowd:
                 return
             highest = [index for index in sequence if self.offsets[index] + self.size[index] == self.found[0]]
             moved = chance.choice(highest if highest and chance.random() < 0.7 else sequence)

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 RUN_BYTES = 4
 """What a run costs beside its steps: its length and how often it repeats."""
 
+POSITIONS = 4_000_000
+"""Positions of all loops together that are followed up. Beyond that, the same."""
+
 COMPARISONS = 200_000_000
 """Steps compared while looking for loops. Beyond that only the shorter periods of a very long order are tried."""
 
@@ -46,8 +49,8 @@ def compress(order: Sequence[int]) -> tuple[Run, ...]:
     """Cut an order into runs whose repetition, one after the other, gives it back exactly.
 
     The sum of ``emitted_bytes`` is the least there is for runs without loops inside loops (orders so long that
-    ``COMPARISONS`` is met: for loops up to a certain length). It is a shortest path over the positions of the order: to
-    each leads a stretch that runs once, or one of two and more rounds of a repetition.
+    ``COMPARISONS`` or ``POSITIONS`` is met: for loops up to a certain length). It is a shortest path over the positions
+    of the order: to each leads a stretch that runs once, or one of two and more rounds of a repetition.
 
     Args:
         order: ``Segment.order``.
@@ -88,7 +91,9 @@ def compress(order: Sequence[int]) -> tuple[Run, ...]:
         one = tuple(int(step) for step in steps[first : first + length[position]])
         runs.append(Run(one, (position - first) // length[position]))
         position = first
-    return tuple(reversed(runs))
+    runs.reverse()
+    assert expand(runs) == tuple(order)    # this is what is emitted, and the order is what was proven
+    return tuple(runs)
 
 
 def expand(runs: Sequence[Run]) -> tuple[int, ...]:
@@ -98,7 +103,7 @@ def expand(runs: Sequence[Run]) -> tuple[int, ...]:
 
 def _repetitions(steps: NDArray[np.int32]) -> Iterator[_Repetition]:
     """All maximal stretches of at least two rounds; one whose round is itself a repetition is left out."""
-    size = len(steps)
+    size, positions = len(steps), 0
     known: dict[tuple[int, int], list[int]] = {}    # (first, end) -> periods
     for period in range(1, min(size // 2, COMPARISONS // max(1, size)) + 1):
         differs = np.flatnonzero(steps[period:] != steps[:-period])
@@ -107,5 +112,8 @@ def _repetitions(steps: NDArray[np.int32]) -> Iterator[_Repetition]:
             first, end = int(edges[gap]) + 1, int(edges[gap + 1]) + period
             shorter = known.setdefault((first, end), [])
             if not any(period % one == 0 for one in shorter):
+                positions += end - first
+                if positions > POSITIONS and period > 1:
+                    return
                 shorter.append(period)
                 yield _Repetition(period, first, end)

@@ -14,6 +14,9 @@ from firmware_export.plan_check import check_plan
 from firmware_export.segments import Segments
 from firmware_export.stages import Stage
 
+PLACING = 20
+"""Units of ``Work`` that are counted for each pair of buffers to place."""
+
 RETRIES = 8
 """Segments without whose overlap a plan is tried, if placement does not meet the bound."""
 
@@ -22,7 +25,7 @@ def plan(program: Program) -> Plan:
     """Decide everything: cuts, forms, orders of rows, rings, what is in place, and offsets.
 
     Deterministic, and proven before it is returned: in an abstract run of every step each row is found where it was
-    written.
+    written. The search ends when it has taken ``segments.WORK``, with the best plan until then.
 
     Args:
         program: The lowered network.
@@ -37,17 +40,21 @@ def plan(program: Program) -> Plan:
         stages = best_stages(segments)
         if not found or max(stage.bytes for stage in stages) <= min(found, key=_merit).arena_bytes:
             found.append(_Assembly(segments.flow, stages).plan())
+            segments.work.spent += PLACING * len(found[-1].buffers) ** 2
         return stages
 
     stages = attempt()
     if found[0].arena_bytes > found[0].lower_bound:
         # Values that overlap in one segment after the other drift, which leaves gaps: fewer overlaps may be better.
         for edge in _overlapped(stages)[:RETRIES]:
+            if not segments.work.left:
+                break
             segments.apart = frozenset({edge})
             attempt()
         segments.apart = frozenset()
         for segments.overlapping in ("alone", "never"):
-            attempt()
+            if segments.work.left:
+                attempt()
     best = min(found, key=_merit)
     check_plan(best)
     return best

@@ -17,6 +17,7 @@ from typing import Literal
 from firmware_export.dataflow import Form, analyze, least_rows
 from firmware_export.layer import Program
 from firmware_export.memory import aligned
+from firmware_export.simulate import TooMuchWorkError, Work
 from firmware_export.stages import Around, Choices, Context, Stage
 
 Overlapping = Literal["any", "alone", "never"]
@@ -24,6 +25,9 @@ Overlapping = Literal["any", "alone", "never"]
 
 VARIANTS = 64
 """Combinations of choices that are tried for a segment …"""
+
+WORK = 10_000_000
+"""What planning a program may take: a few seconds. Networks of sixty layers take a hundredth of it."""
 
 VARIANT_STEPS = 40_000
 """… as long as the simulations have no more steps than this together."""
@@ -63,7 +67,8 @@ class Segments:
         flow: The program.
         overlapping: Which segments may have an overlap; may be changed at any time.
         apart: Segments, as (before, after), that may have none in any case; may be changed as well.
-        steps_simulated: For whoever limits the work.
+        work: What all that is asked for has taken, and may take.
+        steps_simulated: Of all simulations.
     """
 
     def __init__(self, program: Program) -> None:
@@ -71,7 +76,8 @@ class Segments:
         self.overlapping: Overlapping = "any"
         self.apart: frozenset[tuple[int, int]] = frozenset()
         self.steps_simulated = 0
-        self._context = Context(self.flow)
+        self.work = Work(WORK)
+        self._context = Context(self.flow, self.work)
         self._bounds: dict[tuple[int, int], tuple[Bound, Bound]] = {}
         self._weighed: dict[tuple[int, int], Stage] = {}
 
@@ -86,8 +92,8 @@ class Segments:
             sizes, read_mask = self._context.sizes, self._context.read_mask
             around = self._context.around(before, after)
             total = sum(sizes[value] for value in around.alive) + self._least_made(around)
-            forms = [self.flow.forms[layer] for layer in around.layers]
-            total += max(min(aligned(form.layer.scratch_bytes) for form in either) for either in forms)
+            total += max(self._least_scratch[layer] for layer in around.layers)
+            self.work.spent += 5 + 3 * len(around.layers) + len(around.alive)
             dying = max((sizes[value] for value in around.alive if not read_mask[value] & ~after), default=0)
             saved = min(dying, max((sizes[value] for value in around.crossing), default=0))
             rows = least_rows(self.flow, self.flow.pushed) if self.flow.pushed is not None and not before else 0
@@ -97,13 +103,27 @@ class Segments:
         return overlapped if self.may_overlap(before, after) else apart
 
     def weigh(self, before: int, after: int) -> Stage:
-        """The same segment with the best of all choices, or of those that changing them one by one leads to."""
+        """The same segment with the best of all choices, or of those that changing them one by one leads to.
+
+        Raises:
+            TooMuchWorkError: It has several layers, and to simulate it a single time would be beyond ``work``.
+        """
         if (before, after) not in self._weighed:
             self._weighed[before, after] = self._best(before, after)
         stage = self._weighed[before, after]
         if self.may_overlap(before, after):
             return stage
         return dataclasses.replace(stage, overlaps=(), bytes=stage.bytes + stage.saved, saved=0)
+
+    @cached_property
+    def _least_sums(self) -> Sequence[int]:
+        """By layer, in the form that has less."""
+        return [min(aligned(form.layer.sums_bytes) for form in forms) for forms in self.flow.forms]
+
+    @cached_property
+    def _least_scratch(self) -> Sequence[int]:
+        """By layer, in the form that has less."""
+        return [min(aligned(form.layer.scratch_bytes) for form in forms) for forms in self.flow.forms]
 
     @cached_property
     def _least(self) -> Mapping[int, int]:
@@ -120,28 +140,42 @@ class Segments:
             for access in forms[0].accesses
         }
 
+    @cached_property
+    def _ring_work(self) -> Sequence[int]:
+        """Of ``least_rows``, for all layers before each."""
+        units = (sum(len(form.accesses) * (10 + form.layer.steps // 50) for form in forms) for forms in self.flow.forms)
+        return [0, *itertools.accumulate(units)]
+
     def _ring_bytes(self, value: int, plain: int | None) -> int:
-        return aligned(least_rows(self.flow, value, plain) * self.flow.program.values[value].row_bytes)
+        """A row has to do where readers stand so far apart that to look closer is too much work."""
+        readers, rows = self.flow.readers[value], 1
+        if readers:
+            units = self._ring_work[readers[-1] + 1] - self._ring_work[readers[0]]
+            if self.work.spent + units <= self.work.limit // 5:
+                self.work.spent += units
+                rows = least_rows(self.flow, value, plain)
+        return aligned(rows * self.flow.program.values[value].row_bytes)
 
     def _least_made(self, around: Around) -> int:
         """Bytes of the values that a segment makes and of its layers' sums, at least."""
         memory: dict[int, int] = {}    # of the memory in which a value lies, as far as it is counted
         total = 0
+        crossing, replaceable = frozenset(around.crossing), self._context.replaceable
         for layer in around.layers:
             forms = self.flow.forms[layer]
-            sums = min(aligned(form.layer.sums_bytes) for form in forms)
+            sums = self._least_sums[layer]
             if len(forms) > 1:    # it accumulates, or its inputs are kept for it
                 kept = sum(
                     max(0, self._least_unless_summed[access.value, layer] - memory[access.value])
                     for access in forms[0].accesses
-                    if access.value in memory and access.value not in around.crossing
+                    if access.value in memory and access.value not in crossing
                 )
                 sums = min(aligned(forms[1].layer.sums_bytes), aligned(forms[0].layer.sums_bytes) + kept)
             total += sums
             value = forms[0].layer.output
-            if value in around.made:
-                own = self._context.sizes[value] if value in around.crossing else self._least[value]
-                taken_over = self._context.taken_over(around, layer)
+            if value in self.flow.arena:
+                own = self._context.sizes[value] if value in crossing else self._least[value]
+                taken_over = self._context.taken_over(around, layer) if replaceable[layer] else ()
                 taken = max((memory.get(other, self._context.sizes[other]) for other in taken_over), default=0)
                 memory[value] = max(own, taken)
                 total += max(0, own - taken)
@@ -165,10 +199,14 @@ class Segments:
         if prod(knob.count for knob in knobs) > limit:
             settings = _walk(knobs, cost, limit)
         best = (0,) * len(knobs)
-        for setting in settings:
-            best = min(best, setting, key=cost)
-            if cost(best) == (least.bytes, least.pushed_bytes):
-                break
+        cost(best)
+        try:
+            for setting in settings:
+                best = min(best, setting, key=cost)
+                if cost(best) == (least.bytes, least.pushed_bytes) or not self.work.left:
+                    break
+        except TooMuchWorkError:
+            pass    # what was tried until now is as good as it gets
         return tried[best]
 
     def _knobs(self, around: Around) -> list[_Knob]:

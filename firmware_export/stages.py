@@ -16,7 +16,7 @@ import numpy as np
 from firmware_export.dataflow import Dataflow, Form
 from firmware_export.layer import Layer, Program
 from firmware_export.memory import Overlap, aligned
-from firmware_export.simulate import Task, Trace, simulate
+from firmware_export.simulate import Task, Trace, Work, simulate
 
 PAIRS = 8
 """Pairs of a value that dies and one that is made whose overlap is measured."""
@@ -92,31 +92,39 @@ class Context:
         sizes: Bytes of each value, aligned.
         read_mask: By value: the layers that read it, as a mask.
         replaceable: By layer: values whose rows it may overwrite by its own, if nobody else needs them any more.
+        work: What may be done.
     """
 
-    def __init__(self, flow: Dataflow) -> None:
-        self.flow = flow
+    def __init__(self, flow: Dataflow, work: Work) -> None:
+        self.flow, self.work = flow, work
         self.sizes = [aligned(value.nbytes) for value in flow.program.values]
         self.read_mask = {value: sum(1 << layer for layer in layers) for value, layers in flow.readers.items()}
         self.replaceable = [tuple(_replaceable(flow, forms[0].layer)) for forms in flow.forms]
+        self._outputs = [layer.output if layer.output in flow.arena else None for layer in flow.program.layers]
+        self._alive: tuple[int, tuple[int, ...]] = (0, ())    # of the latest ``before``: most often asked for again
+
+    def alive(self, before: int) -> tuple[int, ...]:
+        """Values of the arena made before a segment that it or a later one reads."""
+        if self._alive[0] != before:
+            masks = self.read_mask
+            found = (value for index, value in enumerate(self._outputs[: before.bit_length()]) if before >> index & 1)
+            self._alive = before, tuple(value for value in found if value is not None and masks[value] & ~before)
+        return self._alive[1]
 
     def around(self, before: int, after: int) -> Around:
         """The segment of the layers that are in ``after`` and not in ``before``."""
-        flow, mask = self.flow, after & ~before
-        layers = tuple(index for index in range(mask.bit_length()) if mask >> index & 1)
-        outputs = [flow.program.layers[layer].output for layer in layers]
-        made = tuple(value for value in outputs if value in flow.arena)
+        mask, later = after & ~before, ~after
+        first = (mask & -mask).bit_length() - 1
+        layers = tuple(index for index in range(first, mask.bit_length()) if mask >> index & 1)
+        outputs = [self._outputs[layer] for layer in layers]
+        made = tuple(value for value in outputs if value is not None)
         return Around(
             before=before,
             after=after,
             layers=layers,
-            alive=tuple(
-                layer.output
-                for index, layer in enumerate(flow.program.layers[: before.bit_length()])
-                if before >> index & 1 and layer.output in flow.arena and self.read_mask[layer.output] & ~before
-            ),
+            alive=self.alive(before),
             made=made,
-            crossing=tuple(value for value in made if self.read_mask[value] & ~after),
+            crossing=tuple(value for value in made if self.read_mask[value] & later),
         )
 
     def taken_over(self, around: Around, layer: int) -> list[int]:
@@ -135,7 +143,11 @@ class Context:
         return aligned(rows * self.flow.program.values[pushed].row_bytes)
 
     def stage(self, around: Around, choices: Choices) -> Stage:
-        """Simulate a segment."""
+        """Simulate a segment.
+
+        Raises:
+            TooMuchWorkError: See ``simulate``.
+        """
         flow, values, forms = self.flow, self.flow.program.values, choices.forms
         owner = {value: value for value in around.alive}
         for value in around.made:
@@ -143,6 +155,7 @@ class Context:
         whole = {owner[value] for value in around.crossing}
         new = sorted(whole - set(around.alive))
         dying = [value for value in around.alive if not self.read_mask[value] & ~around.after and value not in whole]
+        self.work.spent += 3 * (len(around.layers) + len(new) * len(dying)) + len(around.alive)
         pairs = sorted(
             ((made, dies) for made in new for dies in dying),
             key=lambda pair: -min(self.sizes[pair[0]], self.sizes[pair[1]]),
@@ -161,7 +174,7 @@ class Context:
             pushed=pushed,
             deep_first=choices.deep_first,
         )
-        trace = simulate(flow, task)
+        trace = simulate(flow, task, self.work)
         kept = self._kept(task, trace.rows)
         if pushed is not None and self.read_mask[pushed] & ~around.after:
             kept[pushed] = values[pushed].rows

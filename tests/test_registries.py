@@ -15,6 +15,7 @@ import pytest
 
 from edgecnn.cli import COMMANDS
 from edgecnn.data import DATASETS
+from edgecnn.mcu.targets import target_names
 from edgecnn.requirements import FEATURES
 from edgecnn.runtimes import RUNTIMES
 from edgecnn.zoo import models_folder, zoo
@@ -82,6 +83,16 @@ def test_command_explains_itself(name: str) -> None:
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts[0]} has no help"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_80_columns(name: str) -> None:
+    text = command_of(name).get_help(click.Context(command_of(name), info_name=f"edgecnn {name}", terminal_width=80))
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_targets_in_the_help_are_those_there_are() -> None:
+    assert f"Targets: {', '.join(target_names())}; all." in " ".join((command_of("verify").help or "").split())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -57,8 +57,13 @@ class Output:
         for renderable in renderables:
             if isinstance(renderable, str):
                 self.out.print(Text(renderable), soft_wrap=True)
-            else:
+            elif self.out.is_terminal:
                 self.out.print(renderable)
+            else:    # in a file, without the blanks that fill up a table's last column
+                with self.out.capture() as printed:
+                    self.out.print(renderable, end="")
+                lines = (line.rstrip() for line in printed.get().split("\n"))
+                self.out.print(Text("\n".join(lines)), soft_wrap=True, end="")
 
     def progress(self) -> Progress:
         """A progress display on a terminal; nothing elsewhere or with ``--quiet``."""

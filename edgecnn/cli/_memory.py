@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def memory_table(plan: MemoryPlan) -> Table:
-    """A line for each layer, within 80 columns: what it costs and how its output is kept."""
+    """A line for each layer, within 80 columns: what it costs and how its output is kept; scratch if there is any."""
     table = Table(box=None, pad_edge=False)
-    for number, heading in enumerate(("compiled layer", "output", "MACs", "kept", "bytes", "scratch")):
+    headings = ["compiled layer", "output", "MACs", "kept", "bytes"]
+    if any(layer.scratch_bytes for layer in plan.layers):
+        headings.append("scratch")
+    for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number in (0, 1, 3) else "right", no_wrap=True)
     for layer in plan.layers:
-        table.add_row(*_cells(layer))
+        table.add_row(*_cells(layer)[: len(headings)])
     return table
 
 

@@ -33,7 +33,8 @@ def command(model: str, targets: str, samples: str | None, push: bool, opt: str,
     QEMU and run the whole firmware image. When outputs differ, the first layer that does is named.
 
     \b
-    Targets: host, cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, riscv32; all.
+    Targets: host, cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33,
+    cortex-m55, riscv32; all.
     The exit code is 1 when anything differs.
 
     \b

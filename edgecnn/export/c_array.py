@@ -7,14 +7,13 @@ large an arena it needs. Same model, same text: no date and no path in them.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecnn.errors import UsageError
 from edgecnn.export.tflm_arena import Arena, measure_arena
 from edgecnn.export.tflm_ops import resolver_calls
-from edgecnn.files import readable_os_errors, sha256_bytes, whole_file
+from edgecnn.files import readable_os_errors, sha256_bytes, write_files
 from edgecnn.tflite_file import read_graph, require_tflite
 from firmware_export.c_names import name_problem
 from firmware_export.graph import Graph, Tensor, printable, short_name
@@ -65,11 +64,9 @@ def write_c_array(model: Path, out: Path, name: str) -> CArrayExport:
         f"{name}_model_data.c": _source(name, about, data),
         f"{name}_op_resolver.h": _resolver(name, model.name, calls, arena),
     }
-    files = tuple(out / file for file in texts)
-    with contextlib.ExitStack() as stack:    # all are written beside, then all take their names
-        for file, text in zip(files, texts.values(), strict=True):
-            stack.enter_context(whole_file(file)).write_text(text, encoding="utf-8", newline="\n")
-    return CArrayExport(files, tuple(calls), arena.bytes, arena.note)
+    files = {out / file: text for file, text in texts.items()}
+    write_files(files)
+    return CArrayExport(tuple(files), tuple(calls), arena.bytes, arena.note)
 
 
 def check_name(name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from edgecnn.errors import EdgecnnError
 from edgecnn.export.c_array import check_name
 from edgecnn.export.tflm_arena import measure_arena
-from edgecnn.files import readable_os_errors, whole_file
+from edgecnn.files import readable_os_errors, write_files
 from edgecnn.mcu.sizes import measure
 from edgecnn.mcu.targets import load_target
 from edgecnn.mcu.toolchain import MissingToolError
@@ -100,7 +99,7 @@ def _sizes(files: Mapping[str, str], name: str, target: str) -> tuple[TargetSize
 
 
 def write_c_source(source: CSource, out: Path) -> tuple[Path, ...]:
-    """Write what was compiled; other files in the folder are left alone.
+    """Write what was compiled, all of it or nothing; other files in the folder are left alone.
 
     Returns:
         The files.
@@ -108,11 +107,9 @@ def write_c_source(source: CSource, out: Path) -> tuple[Path, ...]:
     Raises:
         EdgecnnError: ``out`` cannot be written.
     """
-    files = tuple(out / file for file in source.texts)
-    with contextlib.ExitStack() as stack:    # all are written beside, then all take their names
-        for file, text in zip(files, source.texts.values(), strict=True):
-            stack.enter_context(whole_file(file)).write_text(text, encoding="utf-8", newline="\n")
-    return files
+    files = {out / file: text for file, text in source.texts.items()}
+    write_files(files)
+    return tuple(files)
 
 
 def plan_of(model: Path) -> MemoryPlan:

@@ -16,6 +16,12 @@ from firmware_export.layer import Layer, Value
 Inputs = Sequence[NDArray[Any] | None]
 """The values of a node's inputs in their order, constants among them; None where one is absent."""
 
+QUANTIZE = (
+    "Quantize the model to full int8 (TFLiteConverter: inference_input_type and inference_output_type int8; "
+    "or edgecnn quantize)."
+)
+"""The way out for a model that is not quantized, or whose inputs and outputs are not."""
+
 ReferenceFunction = Callable[[Graph, Node, Inputs], tuple[NDArray[Any], ...]]
 
 
@@ -108,7 +114,7 @@ def output_tensor(graph: Graph, node: Node, position: int = 0) -> Tensor:
 def need_dtype(graph: Graph, node: Node, tensor: Tensor, what: str, *dtypes: str) -> None:
     """Refuse a tensor of another element type."""
     if tensor.dtype not in dtypes:
-        advice = "Quantize the model to int8: edgecnn quantize." if "float" in tensor.dtype else ""
+        advice = QUANTIZE if "float" in tensor.dtype else ""
         refuse(graph, node, f"{what} of type {tensor.dtype}", ", ".join(dtypes), advice)
 
 

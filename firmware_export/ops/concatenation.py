@@ -16,26 +16,21 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.layer import Array, Layer, Read
-from firmware_export.ops.base import Inputs, Lowering, Op, need_dtype, option_int, option_text, refuse
+from firmware_export.ops.base import Inputs, Lowering, Op, need_dtype, option_text, refuse
 from firmware_export.ops.movement import (
     DAMAGED,
     NO_ROW,
     element_bytes,
     first_quant,
-    need_axis,
     need_data,
     need_dimensions,
     need_output,
+    option_axis,
     row_dimensions,
 )
 
 FUNCTIONS = {"int8": "concatenation", "int32": "concatenation_int32", "float32": "concatenation_float"}
 """The kernel's function for each element type."""
-
-
-def concatenation_axis(graph: Graph, node: Node) -> int:
-    """The dimension along which the inputs follow each other."""
-    return need_axis(graph, node, option_int(node, "axis"), len(graph.tensors[node.inputs[0]].shape))
 
 
 def check(graph: Graph, node: Node) -> None:
@@ -47,7 +42,7 @@ def check(graph: Graph, node: Node) -> None:
     activation = option_text(node, "fused_activation_function")
     if activation != "NONE":
         refuse(graph, node, f"the fused activation {activation}", "NONE")
-    axis = concatenation_axis(graph, node)
+    axis = option_axis(graph, node)
     shapes = []
     for position in range(len(node.inputs)):
         tensor = need_data(graph, node, position)
@@ -68,13 +63,13 @@ def check(graph: Graph, node: Node) -> None:
 
 def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
     """The inputs, one behind the other."""
-    return (np.concatenate([values for values in inputs if values is not None], concatenation_axis(graph, node)),)
+    return (np.concatenate([values for values in inputs if values is not None], option_axis(graph, node)),)
 
 
 def lower(lowering: Lowering, node: Node) -> None:
     """One layer, or none for a single input."""
     graph = lowering.graph
-    axis = concatenation_axis(graph, node)
+    axis = option_axis(graph, node)
     lower_joined(lowering, node, [graph.tensors[index].shape for index in node.inputs], axis)
 
 

@@ -14,6 +14,7 @@ from firmware_export.ops.base import (
     need_constant,
     need_dtype,
     need_input,
+    option_int,
     output_tensor,
     refuse,
 )
@@ -109,6 +110,15 @@ def need_axis(graph: Graph, node: Node, axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         refuse(graph, node, f"axis {axis} of {rank} dimensions", f"{-rank} to {rank - 1}", DAMAGED)
     return axis % rank
+
+
+def option_axis(graph: Graph, node: Node) -> int:
+    """The attribute ``axis``, a dimension of the first input, counted from the front.
+
+    Raises:
+        ModelError: There is no such dimension.
+    """
+    return need_axis(graph, node, option_int(node, "axis"), len(graph.tensors[node.inputs[0]].shape))
 
 
 def first_quant(tensor: Tensor) -> tuple[float, int]:

@@ -5,14 +5,10 @@ TFLite Micro takes the sizes from the outputs and never reads the tensor of size
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
 from firmware_export.graph import Graph, Node
-from firmware_export.ops.base import Inputs, Lowering, Op, refuse
-from firmware_export.ops.movement import DAMAGED, need_axis, need_data, need_dimensions, need_numbers
-from firmware_export.ops.split import check_parts, lower_parts, part_sizes, parts_of
+from firmware_export.ops.base import refuse
+from firmware_export.ops.movement import DAMAGED, need_data, need_dimensions, need_numbers
+from firmware_export.ops.parts import check_parts, need_split_axis, splitting
 
 DATA, SIZES, AXIS = 0, 1, 2
 """Positions of the inputs."""
@@ -21,18 +17,12 @@ REST = -1
 """As a size: what the others leave."""
 
 
-def split_axis(graph: Graph, node: Node) -> int:
-    """The dimension that is split."""
-    rank = len(graph.tensors[node.inputs[DATA]].shape)
-    return need_axis(graph, node, need_numbers(graph, node, AXIS, "axis", 1)[0], rank)
-
-
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types, and sizes that do not make up the input."""
     source = need_data(graph, node, DATA)
     need_dimensions(graph, node, source)
     sizes = list(need_numbers(graph, node, SIZES, "sizes tensor", len(node.outputs), "int32", "int64"))
-    axis = split_axis(graph, node)
+    axis = need_split_axis(graph, node, DATA, AXIS)
     total = source.shape[axis]
     if sizes.count(REST) == 1:
         sizes[sizes.index(REST)] = total - sum(sizes) - 1
@@ -41,17 +31,4 @@ def check(graph: Graph, node: Node) -> None:
     check_parts(graph, node, DATA, axis, sizes)
 
 
-def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
-    """The parts."""
-    values = inputs[DATA]
-    assert values is not None
-    axis = split_axis(graph, node)
-    return parts_of(values, axis, part_sizes(graph, node, axis))
-
-
-def lower(lowering: Lowering, node: Node) -> None:
-    """A layer for each part."""
-    lower_parts(lowering, node, DATA, split_axis(lowering.graph, node))
-
-
-OP = Op("SPLIT_V", check, reference, lower)
+OP = splitting("SPLIT_V", check, DATA, AXIS)

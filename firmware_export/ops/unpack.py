@@ -9,20 +9,15 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.ops.base import Inputs, Lowering, Op, option_int, refuse
-from firmware_export.ops.movement import DAMAGED, need_axis, need_data, need_dimensions, need_output
+from firmware_export.ops.movement import DAMAGED, need_data, need_dimensions, need_output, option_axis
 from firmware_export.ops.strided_copy import lower_block
-
-
-def unpack_axis(graph: Graph, node: Node) -> int:
-    """The dimension that is taken apart."""
-    return need_axis(graph, node, option_int(node, "axis"), len(graph.tensors[node.inputs[0]].shape))
 
 
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types, and another number of outputs than slices."""
     source = need_data(graph, node)
     need_dimensions(graph, node, source)
-    axis = unpack_axis(graph, node)
+    axis = option_axis(graph, node)
     count = option_int(node, "num", len(node.outputs))
     if len(node.inputs) != 1 or not count == len(node.outputs) == source.shape[axis]:
         found = f"{len(node.outputs)} outputs, {count} slices said and {source.shape[axis]} there"
@@ -35,12 +30,12 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], .
     """The slices."""
     values = inputs[0]
     assert values is not None
-    return tuple(np.moveaxis(values, unpack_axis(graph, node), 0))
+    return tuple(np.moveaxis(values, option_axis(graph, node), 0))
 
 
 def lower(lowering: Lowering, node: Node) -> None:
     """A layer for each slice."""
-    shape, axis = lowering.graph.tensors[node.inputs[0]].shape, unpack_axis(lowering.graph, node)
+    shape, axis = lowering.graph.tensors[node.inputs[0]].shape, option_axis(lowering.graph, node)
     for position, target in enumerate(node.outputs):
         begins = tuple(position if dimension == axis else 0 for dimension in range(len(shape)))
         sizes = (*shape[:axis], 1, *shape[axis + 1 :])

@@ -19,6 +19,7 @@ from edgecnn.files import (
     sha256_tree,
     whole_file,
     write_bytes,
+    write_files,
     write_json,
 )
 
@@ -146,6 +147,28 @@ def test_json_that_is_no_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_files_are_all_written_or_none(tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "first.c", tmp_path / "b" / "second.h"
+    write_files({first: "one\n", second: "two\n"})
+    assert (first.read_bytes(), second.read_bytes()) == (b"one\n", b"two\n")
+    for obstacle in ("a/third.c", "b/third.c"):
+        (tmp_path / obstacle).mkdir()
+        with pytest.raises(EdgecnnError, match=rf"^cannot write {tmp_path / obstacle}: It is a folder, not a file\.$"):
+            write_files({first: "new", tmp_path / obstacle: "new", second: "new"})
+        assert (first.read_bytes(), second.read_bytes()) == (b"one\n", b"two\n")
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*"))
+    assert found == ["a/first.c", "a/third.c", "b/second.h", "b/third.c"]
+
+
+def test_an_error_names_the_file_that_was_asked_for(unprivileged: Path) -> None:
+    (unprivileged / "folder").mkdir()
+    with pytest.raises(EdgecnnError, match=rf"^cannot write {unprivileged / 'folder'}: It is a folder"):
+        write_bytes(unprivileged / "folder", b"")
+    (unprivileged / "locked").mkdir(mode=0o555)
+    with pytest.raises(EdgecnnError, match=rf"^cannot write {unprivileged / 'locked' / 'file.c'}: Permission denied"):
+        write_bytes(unprivileged / "locked" / "file.c", b"")
 
 
 def test_digests(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class RandomNetwork:
         graph.operators = kept[::-1]
         builder = flatbuffers.Builder(4096)
         builder.Finish(model.Pack(builder), b"TFL3")
-        return replace(self, data=bytes(builder.Output()), outputs=1, ops=_ops(model))
+        return replace(self, data=bytes(builder.Output()), outputs=1, ops=ops_of(bytes(builder.Output())))
 
     def samples(self, count: int) -> list[list[NDArray[Any]]]:
         """Inputs: noise, both ends of the range, one number everywhere, small numbers; the same ones every time."""
@@ -116,7 +116,7 @@ def random_network(seed: int, growths: int | None = None, only: frozenset[str] =
         added += g.nodes > before
     outputs = _end(g, 0.08 if borders else 0.0)
     data = g.network.pack(*outputs)
-    return RandomNetwork(seed, data, tuple(g.inputs), len(outputs), _ops(g.network.model), added, only)
+    return RandomNetwork(seed, data, tuple(g.inputs), len(outputs), ops_of(data), added, only)
 
 
 def _begin(g: Grower, real: float) -> None:
@@ -183,7 +183,9 @@ def _dequantized(g: Grower, value: Value) -> Value:
     return real
 
 
-def _ops(model: Any) -> dict[str, int]:
+def ops_of(data: bytes) -> dict[str, int]:
+    """How often each operator stands in a file."""
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
     name_of = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     codes = [name_of[code.builtinCode] for code in model.operatorCodes]
     return dict(Counter(codes[node.opcodeIndex] for node in model.subgraphs[0].operators))

@@ -184,7 +184,7 @@ def dilated_by_batch(g: Grower) -> None:
     sizes = g.integers(block)
     spread = g.same("SPACE_TO_BATCH_ND", [value, sizes, g.integers(pads)], real)
     seen = Window(kernel, (1, 1), (1, 1), False)
-    if g.odd and g.chance(0.5):
+    if g.chance(0.15):
         middle = g.fresh("HARD_SWISH", [spread], spread.real)
         crops = [(0, 0), (0, 0)]
     elif g.chance(0.5):

@@ -237,6 +237,7 @@ def test_truncated_at_any_place() -> None:
             assert message(data[:length])
 
 
+@pytest.mark.slow
 def test_damaged_at_random(originals: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also that some still compile, so that the compiler's later stages meet damage too, and that these run clean."""
     monkeypatch.chdir(tmp_path)

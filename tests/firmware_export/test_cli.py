@@ -75,15 +75,23 @@ def test_help_has_an_example(folder: Path) -> None:
     assert "python -m firmware_export model.tflite --out firmware" in run(folder, "--help").stdout
 
 
+def test_help_fits_80_columns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, run(folder, "--help").stdout.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["none.tflite", "--out", "o"], 1, "Error: none.tflite: No such file or directory."),
-        ([".", "--out", "o", "--name", "n"], 1, "Error: .: Is a directory."),
+        (["none.tflite", "--out", "o"], 2, "Error: none.tflite: No such file or directory."),
+        ([".", "--out", "o", "--name", "n"], 2, "Error: .: Is a directory."),
         (["notes.txt", "--out", "o"], 1, "Error: notes.txt: not a TFLite model"),
         (["real.tflite", "--out", "o"], 1, "Error: real.tflite: node 0 CONV_2D"),
         (["net.tflite", "--out", "notes.txt"], 1, "Error: notes.txt: File exists."),
         (["net.tflite", "--out", "o", "--name", "a-b"], 2, "Error: --name a-b: not a C identifier"),
+        (["net.tflite/x.tflite", "--out", "o"], 2, "Error: net.tflite/x.tflite: Not a directory."),
+        (["real.tflite", "--out", "o"], 1, "(TFLiteConverter: inference_input_type and inference_output_type int8; "),
+        (["net.tflite", "--out", "net.tflite/o"], 1, "Error: net.tflite/o: Not a directory."),
         (["net.tflite"], 2, "the following arguments are required: --out"),
         (["net.tflite", "--out", "o", "--nmae", "x"], 2, "unrecognized arguments: --nmae x"),
     ],
@@ -107,6 +115,16 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b" / "x.h").read_bytes() == b"one\n"
     os.umask(umask := os.umask(0))
     assert (tmp_path / "a" / "b" / "x.h").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_an_obstacle_is_named_and_no_file_is_replaced(folder: Path) -> None:
+    run(folder, "net.tflite", "--out", "out")
+    (folder / "out" / "net_kernels.h").unlink()
+    (folder / "out" / "net_kernels.h").mkdir()
+    before = {path: path.stat().st_ino for path in (folder / "out").iterdir()}
+    done = run(folder, "net.tflite", "--out", "out", code=1)
+    assert done.stderr.splitlines()[0] == f"Error: {Path('out', 'net_kernels.h')}: Is a directory."
+    assert {path: path.stat().st_ino for path in (folder / "out").iterdir()} == before
 
 
 # Names.

@@ -106,7 +106,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
     """A handful of networks that use every kernel, chosen greedily, and the published ones where they are."""
     found: dict[str, tuple[bytes, Compiled]] = {}
     candidates = [random_network(seed) for seed in range(NETWORKS)]
-    candidates += [random_network(seed, 2, frozenset({op})) for seed, op in enumerate(OPERATORS)]
+    candidates += [random_network(seed, 2, frozenset({op})) for op in OPERATORS for seed in range(2)]
     for number, network in enumerate(candidates):
         try:
             found[f"n{number}"] = (network.data, compile_model(network.data, "model", f"n{number}"))
@@ -172,6 +172,7 @@ def test_a_kernel_has_a_guard_and_names_of_its_own_and_needs_only_three_headers(
     assert not re.search(r"^static (?!const)[^(]*[=;]", code, flags=re.MULTILINE), "state"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_no_warning(compiler: str, level: str, examples: list[Example]) -> None:
@@ -227,6 +228,7 @@ def test_a_cpp_program_includes_the_headers_and_links(
         assert run(each, Built(each.compiled, each.folder / "cpp")) == plain[each.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_clean_under_the_sanitizers_whole_and_pushed(
     compiler: str, examples: list[Example], plain: dict[str, list[bytes]]
@@ -239,6 +241,7 @@ def test_clean_under_the_sanitizers_whole_and_pushed(
             assert run(each, built) == plain[each.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["-O3", "-Os"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_optimization_gives_the_same_bytes(
@@ -250,11 +253,22 @@ def test_every_optimization_gives_the_same_bytes(
         assert run(each, built) == plain[each.name]
 
 
+@pytest.mark.slow
 def test_cppcheck_finds_nothing(examples: list[Example]) -> None:
     for each in examples:
-        c("cppcheck", [*CPPCHECK, f"{each.name}.c"], each.folder)
+        folder = each.folder / "cppcheck"
+        folder.mkdir(exist_ok=True)
+        for file, text in each.compiled.files.items():
+            (folder / file).write_text(with_short_tables(text), encoding="utf-8")
+        c("cppcheck", [*CPPCHECK, f"{each.name}.c"], folder)
 
 
+def with_short_tables(text: str) -> str:
+    """The same code with the first line of each table: cppcheck takes minutes over a hundred thousand numbers."""
+    return re.sub(r"( = \{\n[^\n]*?),?\n(?: {4}-?[\d.][^\n]*\n)+\};", r"\1\n};", text)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_a_single_header_is_enough(compiler: str, examples: list[Example], plain: dict[str, list[bytes]]) -> None:
     need(compiler)
@@ -268,6 +282,7 @@ def test_a_single_header_is_enough(compiler: str, examples: list[Example], plain
         c(compiler, [*STRICT, "-O2", "-c", "strict.c"], folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["objects", "one unit", "one unit of single headers"])
 def test_networks_live_in_one_program(
     way: str, examples: list[Example], plain: dict[str, list[bytes]], tmp_path: Path
@@ -300,6 +315,7 @@ def test_networks_live_in_one_program(
 ALLOWED = {"memcpy", "memset", "memmove"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_objects_hold_no_state_and_need_nothing_but_memcpy(compiler: str, level: str, examples: list[Example]) -> None:

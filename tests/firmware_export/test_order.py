@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -81,3 +82,12 @@ def test_a_long_order_of_a_deep_network_stays_small() -> None:
     runs = compress(order)
     assert expand(runs) == tuple(order)
     assert emitted(runs) < 2 * len(period)
+
+
+def test_a_very_long_order_without_long_loops_ends() -> None:
+    """Where loops are looked for up to a certain length only, the order comes back all the same."""
+    chance = random.Random(0)
+    order = tuple(layer for _ in range(10_000) for layer in (0,) * chance.randrange(1, 9) + (1, 2) * chance.randrange(5))
+    runs = compress(order)
+    assert expand(runs) == order
+    assert emitted(runs) < len(order)

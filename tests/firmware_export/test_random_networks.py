@@ -47,10 +47,12 @@ def outcomes(oracle: Oracle, tmp_path_factory: pytest.TempPathFactory) -> list[O
     return found
 
 
+@pytest.mark.slow
 def test_no_difference_no_crash_and_nothing_but_model_errors(outcomes: list[Outcome]) -> None:
     assert not [(outcome.seed, outcome.detail) for outcome in outcomes if outcome.kind == "failed"]
 
 
+@pytest.mark.slow
 def test_most_networks_compile_and_every_operator_is_among_the_equal_ones(outcomes: list[Outcome]) -> None:
     equal = [outcome for outcome in outcomes if outcome.kind == "equal"]
     refused = {refusal_of(outcome.detail) for outcome in outcomes if outcome.kind == "refused"}
@@ -59,6 +61,7 @@ def test_most_networks_compile_and_every_operator_is_among_the_equal_ones(outcom
     assert not OPERATORS - {op for outcome in equal for op in outcome.ops}
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_refused_by_name(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.kind == "refused":

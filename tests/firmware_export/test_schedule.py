@@ -14,7 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_export import cuts
+from firmware_export import segments as segments_module
+from firmware_export.bounds import MAX_NODES, MAX_ROWS, MAX_ROWS_TOGETHER, check_bounds
 from firmware_export.cuts import best_stages
+from firmware_export.errors import ModelError
+from firmware_export.graph import Graph, Node, Tensor
 from firmware_export.layer import Program, Read
 from firmware_export.lowering import lower
 from firmware_export.passes import run_passes
@@ -22,6 +26,7 @@ from firmware_export.plan import INPUT, Plan
 from firmware_export.plan_check import check_plan
 from firmware_export.schedule import plan
 from firmware_export.segments import Segments
+from firmware_export.simulate import TooMuchWorkError
 from firmware_export.tflite import read_model
 from tests.firmware_export.exhaustive import optimum
 from tests.firmware_export.programs import (
@@ -261,9 +266,127 @@ def test_work_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         value = net.add(value, net.conv(net.conv(value, 64), 64))
     program = net.program(net.pool(value, 16))
     best = plan(program)
-    monkeypatch.setattr(cuts, "STEPS", 0)
-    check_plan(hasty := plan(program))
-    assert best.arena_bytes <= hasty.arena_bytes
+    for work in (0, 1000, 30_000, 100_000):
+        monkeypatch.setattr(segments_module, "WORK", work)
+        check_plan(hasty := plan(program))
+        assert best.arena_bytes <= hasty.arena_bytes
+        assert plan(program) == hasty
+
+
+def pools(layers: int, rows: int) -> Program:
+    """A chain of layers that each read three rows."""
+    net = Builder()
+    value = net.input(rows, 2)
+    for _ in range(layers):
+        value = net.conv(value, 2)
+    return net.program(value)
+
+
+def sums(layers: int, rows: int) -> Program:
+    """A chain of additions; every third one of the input."""
+    net = Builder()
+    image = value = net.input(rows, 2)
+    for number in range(layers):
+        value = net.add(value, image if number % 3 == 0 else value)
+    return net.program(value)
+
+
+def branches(layers: int, rows: int) -> Program:
+    """Layers that all read one value, and one that reads them all."""
+    net = Builder()
+    trunk = net.conv(net.input(rows, 2), 2)
+    found = [net.conv(trunk, 2) for _ in range(layers - 2)]
+    return net.program(net.layer(rows, 2 * len(found), *(same(value) for value in found)))
+
+
+def heads(layers: int, rows: int) -> Program:
+    """Layers that all read one value and are all outputs."""
+    net = Builder()
+    trunk = net.conv(net.input(rows, 2), 2)
+    return net.program(*(net.conv(trunk, 2) for _ in range(layers - 1)))
+
+
+def residual(layers: int, rows: int) -> Program:
+    """Blocks of two layers and an addition."""
+    net = Builder()
+    value = net.conv(net.input(rows, 2), 16)
+    for _ in range(layers // 3):
+        value = net.add(value, net.conv(net.conv(value, 16), 16))
+    return net.program(net.pool(value, 4))
+
+
+def spent(program: Program) -> int:
+    """Work of finding the best segments once, after a proof of the plan."""
+    check_plan(plan(program))
+    segments = Segments(program)
+    best_stages(segments)
+    return segments.work.spent
+
+
+FAMILIES = (pools, sums, branches, heads, residual)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_large_programs_take_as_much_work_as_is_allowed(
+    family: Callable[[int, int], Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the limit there is only what is left in any case: each layer alone, and one more look for a path."""
+    program = family(150, 40)
+    monkeypatch.setattr(segments_module, "WORK", allowed := 200_000)
+    steps = sum(layer.steps * (1 + len(layer.reads)) for layer in program.layers)
+    assert spent(program) <= allowed + 40 * steps + 200_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("layers", [MAX_NODES, 60, 6])
+def test_the_largest_programs_are_planned(family: Callable[[int, int], Program], layers: int) -> None:
+    """As many layers or rows as are accepted: there is a proven plan, and the work for it stayed in bounds."""
+    rows = MAX_ROWS_TOGETHER // sum(1 + len(layer.reads) for layer in family(layers, 4).layers)
+    program = family(layers, min(rows, MAX_ROWS))
+    planned = plan(program)    # which proves it
+    assert planned.lower_bound <= planned.arena_bytes
+    segments = Segments(program)
+    best_stages(segments)
+    assert segments.work.spent < 2 * segments_module.WORK
+
+
+def graph(nodes: int, rows: int, outputs: int = 1) -> Graph:
+    """Nodes one after the other, each of which reads the first tensor of the one before."""
+    count = 1 + nodes * outputs
+    tensors = tuple(Tensor(index, "", (1, rows, 1, 1), (1, rows, 1, 1), "int8") for index in range(count))
+    made = [tuple(range(1 + node * outputs, 1 + (node + 1) * outputs)) for node in range(nodes)]
+    read = [0, *(one[0] for one in made)]
+    chain = tuple(Node(index, "RELU", 1, (read[index],), made[index]) for index in range(nodes))
+    return Graph("net", "", tensors, chain, (0,), made[-1])
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused", "message"),
+    [
+        (graph(MAX_NODES, 8), graph(MAX_NODES + 1, 8), "it has 501 nodes"),
+        (graph(MAX_NODES // 4, 8, 4), graph(MAX_NODES // 4 + 1, 8, 4), "its nodes have 504 outputs"),
+        (graph(2, MAX_ROWS), graph(3, MAX_ROWS), "read and write 1572864 rows"),
+        (graph(64, 8192), graph(64, 8193), "read and write 1048704 rows"),
+        (graph(1, MAX_ROWS), graph(1, MAX_ROWS + 1), "262145 rows"),
+    ],
+)
+def test_larger_networks_are_refused(accepted: Graph, refused: Graph, message: str) -> None:
+    """Nodes and rows are bounded alone and together."""
+    check_bounds(accepted)
+    with pytest.raises(ModelError, match=message):
+        check_bounds(refused)
+
+
+def test_a_segment_beyond_the_work_is_not_simulated_but_a_layer_alone_is() -> None:
+    program = pools(10, 1000)
+    segments = Segments(program)
+    segments.work.limit = 5000
+    with pytest.raises(TooMuchWorkError):
+        segments.weigh(0, (1 << 10) - 1)
+    assert segments.steps_simulated == 0
+    assert segments.weigh(0, 1).layers == (0,)
+    assert segments.steps_simulated == 1000
 
 
 def test_a_tall_network_is_simulated_a_few_times_only() -> None:

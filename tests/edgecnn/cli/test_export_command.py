@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecnn.cli._common import Output
+from edgecnn.cli._memory import memory_table
+from edgecnn.memory_plan import memory_plan
 from tests.networks import Network
-from tests.small_networks import convolutions
+from tests.small_networks import convolutions, every_way_of_keeping
 from tests.support import Cli
 
 Here = Callable[..., tuple[int, str, str]]
@@ -51,7 +54,9 @@ def test_export_prints_files_layers_and_totals(cli: Cli, net: Path, tmp_path: Pa
     assert rows[3][3] == "output"
     assert "weights  2,844 B" in said
     assert "caller   input 432 B, output 144 B" in said
+    assert "scratch" not in said    # no layer has any
     assert max(map(len, said.splitlines())) <= 80
+    assert [line for line in said.splitlines() if line != line.rstrip()] == []
 
 
 def test_json_has_everything(cli: Cli, net: Path) -> None:
@@ -76,10 +81,31 @@ def test_target_adds_code_and_stack(cli: Cli, net: Path) -> None:
     assert f"stack    {sizes['stack_bytes']:,} B" in said
 
 
+def test_scratch_has_a_column_where_a_layer_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(json=False, quiet=False).result({}, memory_table(memory_plan(every_way_of_keeping())))
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in said if line.startswith(("compiled layer", "mean_1"))] == ["scratch", "64"]
+    assert len(said) == 7
+    assert [line for line in said if line != line.rstrip()] == []
+
+
+def test_an_obstacle_is_named_and_no_file_is_replaced(cli: Cli, net: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "net_kernels.h").mkdir(parents=True)
+    (tmp_path / "out" / "net.h").write_text("an older export")
+    done = cli("export", net, "--to", "c", "--out", "out", code=1)
+    assert done.stderr == "Error: cannot write out/net_kernels.h: It is a folder, not a file.\n"
+    assert (tmp_path / "out" / "net.h").read_text() == "an older export"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["net.h", "net_kernels.h"]
+
+
 def test_export_without_the_target_s_compiler_says_how_to_get_it(cli: Cli, net: Path, tmp_path: Path) -> None:
-    done = cli("export", net, "--to", "c", "--target", "cortex-m4", env={"PATH": str(tmp_path)})
-    assert "target   not measured: " in done.stdout
-    assert "sudo apt-get install gcc-arm-none-eabi" in done.stdout
+    arguments = ["export", net, "--to", "c", "--target", "cortex-m4", "--json"]
+    done = cli(*arguments, env={"PATH": str(tmp_path)}, code=1)
+    assert done.stderr.startswith("Warning: cortex-m4 is not measured: ")
+    assert "sudo apt-get install gcc-arm-none-eabi" in done.stderr
+    document = json.loads(done.stdout)
+    assert document["sizes"] is None
+    assert document["sizes_note"] in done.stderr
     assert (tmp_path / "net_firmware" / "net.c").is_file()
 
 
@@ -95,7 +121,7 @@ def test_files_of_an_earlier_export_are_told(cli: Cli, net: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["topk.tflite", "--to", "c"], 1, "topk.tflite: node 0 TOPK_V2 't2': the operator is not supported"),
-        (["net.tflite", "--to", "c", "--target", "cortex-m5"], 2, "Did you mean 'cortex-m55'? Known: cortex-m0"),
+        (["net.tflite", "--to", "c", "--target", "cortex-m5"], 2, "Known: host, cortex-m0, cortex-m3, cortex-m4, "),
         (["net.tflite", "--to", "c", "--name", "2nd"], 2, "Try: net_2nd"),
         (["net.tflite", "--to", "c-array", "--target", "host"], 2, "--target are for --to c, not for --to c-array"),
         (["net.tflite", "--to", "onnx-int8", "--single-header"], 2, "are for --to c, not for --to onnx-int8"),

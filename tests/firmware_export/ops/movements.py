@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from firmware_export.compiler import compile_model
-from firmware_export.errors import ModelError
 from firmware_export.layer import Layer
-from firmware_export.ops import check_graph
 from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import build
 from tests.firmware_export.evaluation import evaluate
+from tests.firmware_export.ops import common
 from tests.networks import Network, tflite_micro
 
 SCALE, ZERO_POINT = 0.05, -11
@@ -204,9 +202,7 @@ def assert_streams(case: Case, folder: Path, seed: int = 0) -> None:
 
 def refusal(case: Case) -> str:
     """The message with which a case is refused."""
-    with pytest.raises(ModelError) as caught:
-        check_graph(read_model(network([case]), "net"))
-    return str(caught.value)
+    return common.refusal(network([case]))
 
 
 def shapes(random: np.random.Generator, rank: int, largest: int = 5) -> tuple[int, ...]:

@@ -13,10 +13,10 @@ import pytest
 from firmware_export.compiler import compile_model
 from firmware_export.errors import ModelError
 from firmware_export.layer import Layer
-from firmware_export.ops import check_graph
 from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import build
 from tests.firmware_export.evaluation import evaluate
+from tests.firmware_export.ops.common import taken
 from tests.networks import Network, tflite_micro
 
 TOGETHER = 40
@@ -90,14 +90,7 @@ def network(cases: Sequence[Case]) -> bytes:
 
 def accepted(cases: Sequence[Case]) -> list[Case]:
     """Those that the compiler takes."""
-    kept = []
-    for case in cases:
-        try:
-            check_graph(read_model(network([case])))
-        except ModelError:
-            continue
-        kept.append(case)
-    return kept
+    return taken(cases, network)
 
 
 def refusal(case: Case) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.firmware_export.ops.weighted import Case, layer_of, network, refusal
+from tests.firmware_export.ops.common import refusal
+from tests.firmware_export.ops.weighted import Case, layer_of, network
 
 QUANT = (0.05, 3)
 

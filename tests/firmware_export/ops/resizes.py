@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from firmware_export.errors import ModelError
-from firmware_export.ops import check_graph
 from firmware_export.tflite import read_model
 from tests.firmware_export.evaluation import evaluate
+from tests.firmware_export.ops.common import int8_sample, taken
 from tests.networks import Network, tflite_micro
 
 
@@ -32,9 +31,7 @@ class Case:
 
     def sample(self, random: np.random.Generator) -> Any:
         """An input; now and then only the ends of int8."""
-        if random.random() < 0.2:
-            return random.choice(np.array([-128, 127], np.int8), self.shape)
-        return random.integers(-128, 128, self.shape).astype(np.int8)
+        return int8_sample(random, self.shape)
 
 
 def random_case(random: np.random.Generator, op: str, largest: int = 24) -> Case:
@@ -69,14 +66,7 @@ def network(cases: list[Case]) -> bytes:
 
 def accepted(cases: list[Case]) -> list[Case]:
     """Those that the compiler takes."""
-    kept = []
-    for case in cases:
-        try:
-            check_graph(read_model(network([case])))
-        except ModelError:
-            continue
-        kept.append(case)
-    return kept
+    return taken(cases, network)
 
 
 def assert_reference_is_tflite_micro(cases: list[Case], random: np.random.Generator) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import build
 from tests.firmware_export.evaluation import evaluate
+from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.pools import assert_global_pools_take_a_row_at_a_time, assert_refusals, global_pool
 from tests.firmware_export.ops.weighted import (
     Case,
@@ -16,7 +17,6 @@ from tests.firmware_export.ops.weighted import (
     assert_reference_is_tflite_micro,
     network,
     random_pool,
-    refusal,
     some,
 )
 from tests.networks import tflite_micro

@@ -11,6 +11,7 @@ import pytest
 
 from firmware_export.compiler import compile_model
 from tests.firmware_export.c_build import build
+from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.weighted import (
     FLAGS,
     Case,
@@ -19,7 +20,6 @@ from tests.firmware_export.ops.weighted import (
     layer_of,
     network,
     random_conv,
-    refusal,
     some,
 )
 from tests.networks import Network, tflite_micro

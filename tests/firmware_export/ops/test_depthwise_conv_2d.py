@@ -13,6 +13,7 @@ from firmware_export.compiler import compile_model
 from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import build
 from tests.firmware_export.evaluation import evaluate
+from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.weighted import (
     FLAGS,
     Case,
@@ -21,7 +22,6 @@ from tests.firmware_export.ops.weighted import (
     layer_of,
     network,
     random_depthwise,
-    refusal,
     some,
 )
 from tests.networks import Network, tflite_micro

@@ -11,6 +11,7 @@ import pytest
 
 from firmware_export.compiler import compile_model
 from tests.firmware_export.c_build import build_compiled
+from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.weighted import (
     FLAGS,
     Case,
@@ -21,7 +22,6 @@ from tests.firmware_export.ops.weighted import (
     network,
     random_conv,
     random_dense,
-    refusal,
     some,
 )
 from tests.networks import Network, tflite_micro

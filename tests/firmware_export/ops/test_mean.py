@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from firmware_export.compiler import compile_model
-from firmware_export.errors import ModelError
-from firmware_export.ops import check_graph
-from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import SANITIZED, STRICT, build, build_compiled
+from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.reductions import (
     Case,
     accepted,
@@ -90,12 +88,6 @@ def test_axes_of_one_pixel_to_the_same_scale_are_nothing(tmp_path: Path) -> None
     assert [layer.op for layer in built.compiled.plan.program.layers] == ["COPY"]    # of the input, into the output
     values = np.arange(18, dtype=np.int8).reshape(1, 6, 1, 3)
     assert np.array_equal(built.run(values)[0], tflite_micro(data, values)[0])
-
-
-def refusal(data: bytes) -> str:
-    with pytest.raises(ModelError) as caught:
-        check_graph(read_model(data, "net"))
-    return str(caught.value)
 
 
 def test_refusals() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from firmware_export.compiler import compile_model
-from firmware_export.errors import ModelError
 from firmware_export.ops import check_graph
 from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import build
+from tests.firmware_export.ops import common
 from tests.firmware_export.ops.resizes import Case, accepted, assert_reference_is_tflite_micro, network, random_case
 from tests.networks import Refused, tflite_micro
 
@@ -69,9 +69,7 @@ def test_the_same_size_is_nothing(align: bool, tmp_path: Path) -> None:
 
 
 def refusal(case: Case) -> str:
-    with pytest.raises(ModelError) as caught:
-        check_graph(read_model(network([case]), "net"))
-    return str(caught.value)
+    return common.refusal(network([case]))
 
 
 def test_both_flags_are_refused_as_by_tflite_micro() -> None:

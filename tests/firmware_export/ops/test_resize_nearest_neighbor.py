@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from firmware_export.compiler import compile_model
-from firmware_export.errors import ModelError
-from firmware_export.ops import check_graph
-from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import build
+from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.resizes import Case, accepted, assert_reference_is_tflite_micro, network, random_case
 from tests.networks import Network, tflite_micro
 
@@ -63,12 +61,6 @@ def test_the_same_size_is_nothing(align: bool, tmp_path: Path) -> None:
     assert [layer.op for layer in built.compiled.plan.program.layers] == ["COPY"]    # of the input, into the output
     values = case.sample(np.random.default_rng(1))
     assert np.array_equal(built.run(values)[0], tflite_micro(network([case]), values)[0])
-
-
-def refusal(data: bytes) -> str:
-    with pytest.raises(ModelError) as caught:
-        check_graph(read_model(data, "net"))
-    return str(caught.value)
 
 
 def test_refusals() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.weighted import (
     Case,
     assert_compiled_is_tflite_micro,
@@ -16,7 +17,6 @@ from tests.firmware_export.ops.weighted import (
     layer_of,
     network,
     random_transpose_conv,
-    refusal,
     some,
 )
 from tests.networks import Network

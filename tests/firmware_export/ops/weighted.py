@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from firmware_export.compiler import Compiled, compile_model
 from firmware_export.emit import emit
@@ -19,6 +18,7 @@ from firmware_export.schedule import plan
 from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import SANITIZED, STRICT, build, build_compiled
 from tests.firmware_export.evaluation import accumulating, evaluate
+from tests.firmware_export.ops.common import int8_sample
 from tests.networks import Network, tflite_micro
 
 FLAGS = ("-O1", *STRICT, *SANITIZED, "-fno-var-tracking")    # half of gcc's time
@@ -55,9 +55,7 @@ class Case:
 
     def sample(self, random: np.random.Generator) -> Any:
         """An input; now and then only the ends of int8."""
-        if random.random() < 0.2:
-            return random.choice(np.array([-128, 127], np.int8), self.shape)
-        return random.integers(-128, 128, self.shape).astype(np.int8)
+        return int8_sample(random, self.shape)
 
     def __str__(self) -> str:
         weights = None if self.weights is None else self.weights.shape
@@ -145,13 +143,6 @@ def layer_of(case: Case) -> Layer:
     """The one layer of a case, in the form that keeps its input."""
     (layer,) = compile_model(network([case]), "net", "net").plan.program.layers
     return layer
-
-
-def refusal(data: bytes) -> str:
-    """What the compiler says of a network that it does not take."""
-    with pytest.raises(ModelError) as caught:
-        check_graph(read_model(data, "net"))
-    return str(caught.value)
 
 
 # --- Random cases ----------------------------------------------------------------------------------------------------
