@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from firmware_export.dataflow import NEVER, Dataflow, Form
 from firmware_export.plan import INPUT
 
+UNLIMITED = 1 << 60
+
 
 class TooMuchWorkError(Exception):
     """A segment whose simulation is not worth what it takes."""
@@ -83,18 +85,18 @@ class Task:
         return sum(form.layer.steps for form in self.forms.values())
 
 
-def simulate(flow: Dataflow, task: Task, work: Work) -> Trace:
+def simulate(flow: Dataflow, task: Task, work: Work | None = None) -> Trace:
     """Run a segment's steps in pull order.
 
     Args:
         flow: The program.
         task: The segment.
-        work: What is left of it, is enough for a segment of one layer in any case.
+        work: Is spent, and always enough for a segment of one layer; unlimited without it.
 
     Raises:
         TooMuchWorkError: The segment has several layers, and more to do than is left.
     """
-    return _Simulation(flow, task, work).run()
+    return _Simulation(flow, task, work or Work(UNLIMITED)).run()
 
 
 Readers = list[tuple[int, list[int]]]
