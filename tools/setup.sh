@@ -84,7 +84,7 @@ gcc gcc
 g++ g++
 END
     [ "$EXTRA" != dev ] || cat <<END
-clang clang
+clang clang libclang-rt-dev
 cppcheck cppcheck
 arm-none-eabi-gcc gcc-arm-none-eabi libnewlib-arm-none-eabi
 qemu-system-arm qemu-system-arm

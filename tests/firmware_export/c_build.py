@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +19,16 @@ from firmware_export.layer import Value
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-pedantic", "-Werror")
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 TIME_LIMIT_S = 120
+
+
+@functools.lru_cache
+def sanitizes(compiler: str) -> bool:
+    """Whether a compiler is there with its sanitizers, whose libraries are a package of their own with clang."""
+    if shutil.which(compiler) is None:
+        return False
+    command = [compiler, "-x", "c", "-", *SANITIZED, "-o", os.devnull]
+    text = b"int main(void) { return 0; }"
+    return subprocess.run(command, input=text, capture_output=True, timeout=TIME_LIMIT_S, check=False).returncode == 0
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from firmware_export.compiler import Compiled, compile_model
 from firmware_export.emit.kernels import FOLDER
 from firmware_export.errors import ModelError
 from firmware_export.layer import C_TYPES
-from tests.firmware_export.c_build import SANITIZED, STRICT, Built, build_compiled, main_text, write_files
+from tests.firmware_export.c_build import SANITIZED, STRICT, Built, build_compiled, main_text, sanitizes, write_files
 from tests.firmware_export.random_networks import random_network
 from tests.firmware_export.random_operators import OPERATORS
 
@@ -234,6 +234,8 @@ def test_clean_under_the_sanitizers_whole_and_pushed(
     compiler: str, examples: list[Example], plain: dict[str, list[bytes]]
 ) -> None:
     need(compiler)
+    if not sanitizes(compiler):
+        pytest.skip(f"the sanitizers of {compiler} are not installed")
     for each in examples:
         for push in (False, True) if each.compiled.plan.push is not None else (False,):
             folder = each.folder / f"sanitized_{compiler}"

@@ -99,9 +99,10 @@ PROGRAMS = ("sh", "dirname", "tr", "cat", "sed", "tail", "grep", "id", "env", "r
 @pytest.mark.parametrize(
     ("there", "extra", "said", "get"),
     [
-        ((), "dev", "no C or C++ compiler here", "gcc g++ clang cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi "
-         "qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc"),
-        (("gcc", "g++"), "dev", "no compiler or no QEMU for a microcontroller", "clang cppcheck gcc-arm-none-eabi"),
+        ((), "dev", "no C or C++ compiler here", "gcc g++ clang libclang-rt-dev cppcheck "
+         "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc"),
+        (("gcc", "g++"), "dev", "no compiler or no QEMU for a microcontroller", "clang libclang-rt-dev cppcheck "
+         "gcc-arm-none-eabi"),
         (("gcc", "g++", "clang", "cppcheck", "arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc"), "dev",
          "no compiler or no QEMU for a microcontroller here", "qemu-system-misc dataset-fashion-mnist"),
         (("gcc",), "all", "no C or C++ compiler here", "g++ dataset-fashion-mnist"),
