@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -29,7 +30,7 @@ LEVELS = ("-O0", "-O2", "-Os")
 KERNELS = sorted(path.stem for path in (FOLDER / "portable").glob("*.h"))
 """All files; those that layers name have a function that takes a layer, others are what these include."""
 NETWORKS = 160
-"""How many random networks the few are chosen from that use every kernel between them."""
+"""Of any operators, from which the few are chosen that use every kernel; after them come networks of one operator."""
 
 CPPCHECK = (
     "--std=c99",
@@ -105,13 +106,15 @@ def kernels_of(compiled: Compiled) -> set[str]:
 def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
     """A handful of networks that use every kernel, chosen greedily, and the published ones where they are."""
     found: dict[str, tuple[bytes, Compiled]] = {}
-    candidates = [random_network(seed) for seed in range(NETWORKS)]
-    candidates += [random_network(seed, 2, frozenset({op})) for op in OPERATORS for seed in range(2)]
-    for number, network in enumerate(candidates):
-        try:
-            found[f"n{number}"] = (network.data, compile_model(network.data, "model", f"n{number}"))
-        except ModelError:
-            continue
+    seeds = [(seed, frozenset[str]()) for seed in range(NETWORKS)]
+    seeds += [(seed, frozenset({op})) for op in OPERATORS for seed in range(2)]
+    lacking = layer_kernels()
+    for number, (seed, only) in enumerate(seeds):
+        if lacking:
+            network = random_network(seed, only=only)
+            with contextlib.suppress(ModelError):
+                found[f"n{number}"] = (network.data, compile_model(network.data, "model", f"n{number}"))
+                lacking -= kernels_of(found[f"n{number}"][1])
     chosen, missing = [], layer_kernels()
     while missing:
         best = max(found, key=lambda name: len(missing & kernels_of(found[name][1])))
