@@ -9,10 +9,11 @@ from typing import Literal
 from edgecnn.contract import Contract, TensorContract, parse_contract
 from edgecnn.errors import EdgecnnError, MissingDependencyError, UsageError
 from edgecnn.files import is_there
-from edgecnn.runs import CONTRACT, FLOAT_TFLITE, INFO, INT8_ONNX, INT8_TFLITE, KERAS, ONNX, Run, find_run
+from edgecnn.runs import CONTRACT, FLOAT_TFLITE, INFO, INT8_ONNX, INT8_TFLITE, KERAS, ONNX, Run, find_run, has_run
 from edgecnn.runtimes import RUNTIMES, load_session
 from edgecnn.runtimes.base import check_model_file
 from edgecnn.tflite_file import contract_of
+from edgecnn.zoo import zoo
 
 Kind = Literal["tflite", "onnx", "keras"]
 
@@ -70,6 +71,8 @@ def names_a_file(reference: str) -> bool:
 def resolve(reference: str) -> Target:
     """A run (its folder, or a model's name for its latest one) with all its model files, or a single model file.
 
+    The name of a model that comes trained means that file as long as there is no run of it.
+
     A file that lies in a run is known with what the run tells about it.
 
     Raises:
@@ -79,6 +82,8 @@ def resolve(reference: str) -> Target:
     path = Path(reference)
     if names_a_file(reference):
         return _resolve_file(path)
+    if (shipped := _shipped(reference)) is not None:
+        return Target(reference, None, (ModelFile(shipped, "tflite", _own_contract(shipped, "tflite"), None),))
     run = find_run(reference)
     artefacts = tuple(_in_run(run, run.file(name)) for name in IN_A_RUN if run.file(name).is_file())
     if not artefacts:
@@ -86,6 +91,14 @@ def resolve(reference: str) -> Target:
             f"{run.path} has no model file yet. Finish its training with: edgecnn train {run.path} --resume"
         )
     return Target(run.info.model, run, artefacts)
+
+
+def _shipped(reference: str) -> Path | None:
+    """The trained model that comes with the zoo under this name, where no run takes precedence."""
+    model = next((model for model in zoo() if model.name == reference), None)
+    if model is None or not model.shipped.is_file() or has_run(reference):
+        return None
+    return model.shipped
 
 
 def _resolve_file(path: Path) -> Target:
@@ -140,7 +153,8 @@ def _from_run(run: Run, path: Path) -> Contract:
     return Contract(
         name=info.model,
         labels=tuple(info.data.labels),
-        preprocess=info.recipe.preprocess,
+        task=info.recipe.model.task,
+        preprocess=info.preprocessing,
         input=ends[0],
         output=ends[1],
         data_set=info.recipe.data.set,

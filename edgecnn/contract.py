@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgecnn.errors import EdgecnnError
 from edgecnn.preprocess import Preprocess
+from edgecnn.tasks import Task
 
 METADATA_NAME = "EDGECNN_CONTRACT"
 SCHEMA_VERSION: Final = 1
@@ -48,6 +49,13 @@ class TensorContract(BaseModel):
         clamped: np.ndarray = np.clip(rounded + self.zero_point, limits.min, limits.max).astype(self.dtype)
         return clamped
 
+    def dequantize(self, values: np.ndarray) -> np.ndarray:
+        """This tensor's own type to the real values that it stands for, float32."""
+        if self.scale is None or self.zero_point is None:
+            return values.astype(np.float32)
+        real: np.ndarray = (values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        return real
+
 
 class Contract(BaseModel):
     """Everything that a program needs to turn a raw sample into a label with one model file."""
@@ -56,7 +64,7 @@ class Contract(BaseModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str
-    task: Literal["classification"] = "classification"
+    task: Task = "classification"
     labels: tuple[str, ...]
     preprocess: Preprocess
     input: TensorContract

@@ -10,8 +10,10 @@ from edgecnn.data import DATASETS, Samples, open_dataset
 from edgecnn.data.split import stratified_subset
 from edgecnn.errors import EdgecnnError
 from edgecnn.predict import check_samples
+from edgecnn.preprocess import PreprocessKind
 from edgecnn.recipe import DataSection
 from edgecnn.results import DataRecord
+from edgecnn.zoo import shipped_by
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ def default_section(artefact: ModelFile) -> DataSection | None:
     """
     if artefact.run is not None:
         return artefact.run.info.recipe.data
+    if (folder := shipped_by(artefact.path)) is not None:
+        return folder.recipe().data
     name = artefact.contract.data_set if artefact.contract is not None else None
     return DataSection(set=name) if name in DATASETS and name != "image_folder" else None
 
@@ -58,13 +62,16 @@ def fitted_section(section: DataSection, shape: tuple[int, ...]) -> DataSection:
     return section.model_copy(update=fill)
 
 
-def load_test_data(section: DataSection, end_in: TensorContract, limit: int | None = None) -> EvaluationData:
+def load_test_data(
+    section: DataSection, end_in: TensorContract, limit: int | None = None, preprocess: PreprocessKind | None = None
+) -> EvaluationData:
     """Open a data set's test split for a model.
 
     Args:
         section: Which set; images of a folder are brought to the model's size where the section gives none.
         end_in: The model's input.
         limit: Take so many samples, stratified, the same ones every time.
+        preprocess: What is done to a sample before it is the input; None where it keeps its shape.
 
     Raises:
         UsageError: The set is unknown or a setting is missing.
@@ -74,9 +81,10 @@ def load_test_data(section: DataSection, end_in: TensorContract, limit: int | No
     samples = dataset.test
     if len(samples) == 0:
         raise EdgecnnError(f"{dataset.source}: the test split is empty. Choose data that has one with --data.")
-    check_samples("the model", end_in, samples.x.shape[1:])
+    shape = samples.x.shape[1:] if preprocess is None else preprocess.sample_shape(samples.x)
+    check_samples("the model", end_in, shape)
     if limit is not None:
-        samples = samples.take(stratified_subset(samples.y, limit, seed=0))
+        samples = samples.take(stratified_subset(samples.strata, limit, seed=0))
     record = DataRecord(
         set=section.set,
         samples=len(samples),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import tempfile
@@ -82,6 +83,7 @@ def load_keras_model(path: Path, step: str) -> Any:
     """
     require_file(path)
     keras = import_keras(step)
+    importlib.import_module("edgecnn.layers")    # registers what the file may name
     try:
         with quiet_native():
             return keras.saving.load_model(path, compile=False)

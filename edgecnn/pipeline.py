@@ -68,9 +68,9 @@ def train_stage(run: Run, dataset: DataSet, display: Display, resume: bool = Fal
         display: Told what is being done.
         resume: The run was begun earlier.
     """
-    from edgecnn.evaluate import evaluate_predictions
+    from edgecnn.evaluate import evaluate_outputs
     from edgecnn.keras_quiet import load_keras_model
-    from edgecnn.training.train import predict_classes, train
+    from edgecnn.training.train import predict_outputs, train
 
     info = run.info
     recipe = info.recipe
@@ -84,9 +84,10 @@ def train_stage(run: Run, dataset: DataSet, display: Display, resume: bool = Fal
             train(run, dataset, watcher, resume)
     info = run.info
     if info.evaluation is None and info.data is not None:
-        predicted = predict_classes(load_keras_model(run.file(KERAS), "evaluation"), recipe, dataset.test.x)
+        outputs = predict_outputs(load_keras_model(run.file(KERAS), "evaluation"), info.preprocessing, dataset.test.x)
+        found = evaluate_outputs(recipe.model.task, dataset.test.y, outputs, dataset.labels)
         data = info.data.model_copy(update={"sha256": dict(dataset.sha256), "test_samples": len(dataset.test)})
-        run.record(evaluation=evaluate_predictions(dataset.test.y, predicted, dataset.labels), data=data)
+        run.record(evaluation=found, data=data)
 
 
 def _warn_of_other_versions(before: dict[str, str], display: Display) -> None:
@@ -127,10 +128,12 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
     learned = training_splits(dataset, recipe).train
     samples = calibration_samples(learned, calibration or recipe.quantize.calibration, recipe.train.seed)
     display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
-    converted = convert(load_keras_model(source, "quantization"), recipe.preprocess.apply(samples.x))
+    converted = convert(load_keras_model(source, "quantization"), info.preprocessing.apply(samples.x))
     contracts = []
     for name, data in ((FLOAT_TFLITE, converted.float_tflite), (INT8_TFLITE, converted.int8_tflite)):
-        whole, contract = with_contract(data, info.model, dataset.labels, recipe.preprocess, recipe.data.set)
+        whole, contract = with_contract(
+            data, info.model, dataset.labels, info.preprocessing, recipe.data.set, recipe.model.task
+        )
         write_bytes(run.file(name), whole)
         contracts.append(contract)
     write_text(run.file(CONTRACT), contracts[1].to_json())
@@ -184,7 +187,7 @@ def onnx_stage(
     usual = INT8_ONNX if int8 else ONNX
     path = (out or run.path) / (f"{name}{'_int8' if int8 else ''}.onnx" if name else usual)
     display.say(f"Checking {path.name} against {source.name} with ONNX Runtime")
-    chosen = dataset.test.take(stratified_subset(dataset.test.y, CHECKED_SAMPLES, seed=0))
+    chosen = dataset.test.take(stratified_subset(dataset.test.strata, CHECKED_SAMPLES, seed=0))
     check = write_checked(proto, path, runtime, source, contract.encode(chosen.x), quantized=int8)
     figures = OnnxExport(size_bytes=path.stat().st_size, **asdict(check))
     if path == run.file(usual):

@@ -148,4 +148,5 @@ def _real_inputs(artefact: ModelFile, end: TensorContract) -> np.ndarray | None:
     section = default_section(artefact)
     if section is None or artefact.contract is None or dataset_module(section.set).locate(section) is None:
         return None
-    return artefact.contract.encode(load_test_data(section, end, CHECKED_SAMPLES).samples.x)
+    contract = artefact.contract
+    return contract.encode(load_test_data(section, end, CHECKED_SAMPLES, contract.preprocess).samples.x)

@@ -1,4 +1,4 @@
-"""Raw samples through a loaded model to classes. Imports little: the measuring process of ``bench`` runs on it."""
+"""Raw samples through a loaded model to its outputs. Imports little: the measuring process of ``bench`` runs on it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from edgecnn.contract import Contract, TensorContract
 from edgecnn.errors import EdgecnnError
 from edgecnn.formats import shape_text
 from edgecnn.runtimes.base import Session, elements
+from edgecnn.tasks import Task, outputs_wanted
 
 _CHUNK = 256    # samples encoded at a time: memory stays small whatever the test set's size
 
@@ -23,6 +24,8 @@ def input_contract(session: Session, contract: Contract) -> TensorContract:
     own, known = session.input, contract.input
     if own.dtype == "float32" or own.scale is not None:
         return own
+    if known.dtype == own.dtype == "int32":
+        return own    # ids that look something up: they are what they are
     if known.dtype != own.dtype or known.scale is None:
         raise EdgecnnError(
             f"{contract.name}: the input {own.name!r} is {own.dtype} without scale and zero point, and the contract "
@@ -31,35 +34,35 @@ def input_contract(session: Session, contract: Contract) -> TensorContract:
     return own.model_copy(update={"scale": known.scale, "zero_point": known.zero_point})
 
 
-def classify(
+def run_outputs(
     session: Session, contract: Contract, raw: np.ndarray, advance: Callable[[int], None] | None = None
 ) -> np.ndarray:
-    """The class that the model gives each sample: the index of its largest output, the first one where several tie.
+    """What the model gives for each sample, as real values.
 
     Args:
         session: The loaded model.
-        contract: Its preprocessing.
+        contract: Its preprocessing and task.
         raw: ``[N, ...]`` raw samples, such as ``uint8`` images ``[N, H, W, C]``.
         advance: Called with the number of samples done since the last call.
 
     Returns:
-        ``[N]`` int64.
+        ``[N, ...]`` float32, of the output's shape without its batch.
 
     Raises:
-        EdgecnnError: The samples do not have the model's input shape, or its output is not one value per class.
+        EdgecnnError: The samples do not have the model's input shape, or its output is not one for the task.
     """
-    end = input_contract(session, contract)
-    check_samples(contract.name, session.input, raw.shape[1:])
-    check_classes(contract.name, session.output, len(contract.labels))
-    classes = np.empty(len(raw), dtype=np.int64)
+    end, last = input_contract(session, contract), output_contract(session, contract)
+    check_samples(contract.name, session.input, contract.preprocess.sample_shape(raw))
+    check_classes(contract.name, session.output, len(contract.labels), contract.task)
+    outputs = np.empty((len(raw), *session.output.shape[1:]), dtype=np.float32)
     run, shape = session.run, (-1, *session.input.shape)
     for start in range(0, len(raw), _CHUNK):
         chunk = end.quantize(contract.preprocess.apply(raw[start : start + _CHUNK])).reshape(shape)
         for offset, sample in enumerate(chunk):
-            classes[start + offset] = run(sample).argmax()
+            outputs[start + offset] = last.dequantize(run(sample)).reshape(outputs.shape[1:])
         if advance is not None:
             advance(len(chunk))
-    return classes
+    return outputs
 
 
 def check_samples(name: str, end_in: TensorContract, sample_shape: Sequence[int]) -> None:
@@ -75,16 +78,24 @@ def check_samples(name: str, end_in: TensorContract, sample_shape: Sequence[int]
         )
 
 
-def check_classes(name: str, end_out: TensorContract, classes: int) -> None:
-    """Refuse a model that does not give one value per class.
+def output_contract(session: Session, contract: Contract) -> TensorContract:
+    """What this session's output stands for: by its own scale and zero point, or by the contract's."""
+    own = session.output
+    return own if own.dtype == "float32" or own.scale is not None else contract.output
+
+
+def check_classes(name: str, end_out: TensorContract, classes: int, task: Task = "classification") -> None:
+    """Refuse a model that does not give what its task needs, such as one value per class.
 
     Raises:
         EdgecnnError: As the message says.
     """
-    if elements(end_out) != classes:
+    allowed = outputs_wanted(task, classes)
+    found = end_out.shape[-1] if task == "segmentation" and end_out.shape else elements(end_out)
+    if allowed and found not in allowed:
         raise EdgecnnError(
-            f"{name} has {elements(end_out)} outputs ({shape_text(end_out.shape)}), the data has {classes} classes. "
-            "Supported: classification with one output per class. Choose the data that it was trained on with --data."
+            f"{name} has {elements(end_out)} outputs ({shape_text(end_out.shape)}), the data has {classes} classes; "
+            f"{task} needs {' or '.join(map(str, allowed))}. Choose the data that it was trained on with --data."
         )
 
 

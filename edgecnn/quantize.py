@@ -16,12 +16,14 @@ from edgecnn.contract import METADATA_NAME, Contract, TensorContract
 from edgecnn.data.base import Samples
 from edgecnn.data.split import stratified_subset
 from edgecnn.errors import EdgecnnError, UsageError, first_line
-from edgecnn.evaluate import evaluate_predictions
+from edgecnn.evaluate import evaluate_outputs, hits
 from edgecnn.keras_quiet import import_keras, quiet_native
-from edgecnn.predict import classify
-from edgecnn.preprocess import Preprocess
+from edgecnn.predict import run_outputs
+from edgecnn.preprocess import PreprocessKind
+from edgecnn.results import Evaluation
 from edgecnn.runtimes import load_session
-from edgecnn.statistics import Interval, paired_drop
+from edgecnn.statistics import Interval, mean_interval, paired_drop
+from edgecnn.tasks import Task, decide
 from edgecnn.tflite_file import float_nodes
 from edgecnn.tflite_metadata import embed
 from firmware_export.graph import Graph
@@ -49,7 +51,8 @@ def convert(model: Any, inputs: np.ndarray) -> Converted:
 
     Args:
         model: A float ``keras.Model`` with one input and one output.
-        inputs: Preprocessed calibration samples, float32 ``[N, ...]``; of the model's shape but for dimensions of 1.
+        inputs: Preprocessed calibration samples ``[N, ...]``, float32 or (ids) int32; of the model's shape but for
+            dimensions of 1.
 
     Raises:
         EdgecnnError: The converter refuses the model, or a part of it stays float; the message lists the nodes.
@@ -58,7 +61,7 @@ def convert(model: Any, inputs: np.ndarray) -> Converted:
 
     keras = import_keras("quantization")
     # With the batch fixed to 1 the converter writes no SHAPE, STRIDED_SLICE and PACK around a RESHAPE.
-    fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="input")
+    fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=model.inputs[0].dtype, name="input")
     single = keras.Model(fixed, model(fixed, training=False))
 
     def representative() -> Iterator[list[np.ndarray]]:
@@ -117,12 +120,23 @@ def tensor_contracts(graph: Graph) -> tuple[TensorContract, TensorContract]:
 
 
 def with_contract(
-    model: bytes, name: str, labels: tuple[str, ...], preprocess: Preprocess, data_set: str
+    model: bytes,
+    name: str,
+    labels: tuple[str, ...],
+    preprocess: PreprocessKind,
+    data_set: str,
+    task: Task = "classification",
 ) -> tuple[bytes, Contract]:
     """A ``.tflite`` with its contract embedded, and the contract."""
     first, last = tensor_contracts(read_model(model))
     contract = Contract(
-        name=name, labels=labels, preprocess=preprocess, input=first, output=last, data_set=data_set
+        name=name,
+        task=task,
+        labels=labels,
+        preprocess=preprocess,    # type: ignore[arg-type]    # one of the kinds
+        input=first,
+        output=last,
+        data_set=data_set,
     )
     return embed(model, METADATA_NAME, contract.to_json().encode()), contract
 
@@ -135,7 +149,7 @@ def calibration_samples(samples: Samples, count: int, seed: int) -> Samples:
     """
     if len(samples) == 0:
         raise UsageError("no training samples to calibrate on: the training split is empty.")
-    return samples.take(stratified_subset(samples.y, count, seed))
+    return samples.take(stratified_subset(samples.strata, count, seed))
 
 
 @dataclass(frozen=True)
@@ -143,29 +157,30 @@ class Comparison:
     """Float and int8 on the same test samples.
 
     Attributes:
-        float_accuracy: Of the float ``.tflite``, with 95 % interval.
-        int8_accuracy: Of the int8 ``.tflite``, with 95 % interval.
-        drop: Float minus int8, with the 95 % interval of paired samples.
-        agreement: Share of samples that both put into the same class.
-        samples: How many.
+        before: Of the float ``.tflite``.
+        after: Of the int8 ``.tflite``.
+        drop: Accuracy, float minus int8, with the 95 % interval of paired samples.
+        agreement: Share of decisions (samples; for segmentation pixels) that are the same.
     """
 
-    float_accuracy: Interval
-    int8_accuracy: Interval
+    before: Evaluation
+    after: Evaluation
     drop: Interval
     agreement: float
-    samples: int
 
     def figures(self) -> dict[str, Any]:
         """Flat, as ``run.json`` and ``--json`` have them."""
-        flat: dict[str, Any] = {"agreement_with_float": self.agreement, "samples": self.samples}
-        for prefix, interval in (
-            ("float_accuracy", self.float_accuracy),
-            ("accuracy", self.int8_accuracy),
-            ("drop", self.drop),
-        ):
-            flat |= {prefix: interval.value, f"{prefix}_low": interval.low, f"{prefix}_high": interval.high}
-        return flat
+        flat: dict[str, Any] = {"agreement_with_float": self.agreement, "samples": self.after.samples}
+        for prefix, found in (("float_accuracy", self.before), ("accuracy", self.after)):
+            flat |= {prefix: found.accuracy, f"{prefix}_low": found.accuracy_low, f"{prefix}_high": found.accuracy_high}
+        flat |= {"drop": self.drop.value, "drop_low": self.drop.low, "drop_high": self.drop.high}
+        return flat | {"float_metrics": other_metrics(self.before), "metrics": other_metrics(self.after)}
+
+
+def other_metrics(found: Evaluation) -> dict[str, float]:
+    """The figures beside accuracy that the task has, by name."""
+    values = {"auc": found.auc, "macro_f1": found.macro_f1, "mean_iou": found.mean_iou}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def compare(
@@ -184,17 +199,13 @@ def compare(
         test: Raw test samples.
         advance: Told how many samples were done since the last call.
     """
-    predicted = [
-        classify(load_session("litert", path), contract, test.x, advance)
+    task = contracts[0].task
+    outputs = [
+        run_outputs(load_session("litert", path), contract, test.x, advance)
         for path, contract in zip((float_file, int8_file), contracts, strict=True)
     ]
-    before, after = (evaluate_predictions(test.y, classes, contracts[0].labels) for classes in predicted)
-    return Comparison(
-        Interval(before.accuracy, before.accuracy_low, before.accuracy_high),
-        Interval(after.accuracy, after.accuracy_low, after.accuracy_high),
-        paired_drop(predicted[0] == test.y, predicted[1] == test.y),
-        float(np.mean(predicted[0] == predicted[1])),
-        len(test),
-    )
-
-
+    before, after = (evaluate_outputs(task, test.y, values, contracts[0].labels) for values in outputs)
+    classes = [decide(task, values) for values in outputs]
+    right = [hits(test.y, decided) for decided in classes]
+    drop = paired_drop(*right) if right[0].dtype == np.bool_ else mean_interval(right[0] - right[1])
+    return Comparison(before, after, drop, float(np.mean(classes[0] == classes[1])))

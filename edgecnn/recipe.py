@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.preprocess import ImagePreprocess, Preprocess
+from edgecnn.preprocess import KINDS, ImagePreprocess, Preprocess
+from edgecnn.tasks import Task
 from firmware_export.c_names import name_problem
 
 if sys.version_info >= (3, 11):
@@ -50,15 +51,36 @@ class ModelSection(_Section):
     """``[model]``"""
 
     name: Annotated[str, AfterValidator(_c_name)] = Field(description="Names files and C identifiers of exports.")
-    task: Literal["classification"] = "classification"
+    task: Task = "classification"
     description: str = ""
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Handed to build() of model.py by name.")
+    architecture: str | None = Field(
+        default=None, description="In place of model.py: a notation such as '(CR)2P(CR)2P(CR)2PF'."
+    )
+    base: str | None = Field(
+        default=None, description="A trained run whose layers the network continues; a model's name for its latest run."
+    )
 
 
 class AugmentSection(_Section):
     """``[data.augment]``: random changes to training samples, none to validation or test."""
 
+    # Images and clips.
     shift: float = Field(default=0.0, ge=0, le=0.5, description="Largest shift, as a fraction of height and width.")
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    rotation: float = Field(default=0.0, ge=0, le=180, description="Largest rotation, in degrees.")
+    zoom: float = Field(default=0.0, ge=0, lt=1, description="Largest change of size, as a fraction.")
+    brightness: float = Field(default=0.0, ge=0, le=1, description="Largest change, as a fraction of full scale.")
+    contrast: float = Field(default=0.0, ge=0, lt=1, description="Largest change of contrast, as a fraction.")
+    cutout: float = Field(default=0.0, ge=0, lt=1, description="Side of a square set to the mean, as a fraction.")
+    # Audio and signals.
+    noise: float = Field(default=0.0, ge=0, description="Deviation of white noise, as a fraction of the sample's own.")
+    gain: float = Field(default=0.0, ge=0, lt=1, description="Largest change of amplitude, as a fraction.")
+    time_shift: float = Field(default=0.0, ge=0, le=0.5, description="Largest shift in time, as a fraction.")
+    time_mask: float = Field(default=0.0, ge=0, lt=1, description="Longest stretch of time masked, as a fraction.")
+    frequency_mask: float = Field(default=0.0, ge=0, lt=1, description="Widest band of a spectrogram masked.")
+    # All kinds.
+    mixup: float = Field(default=0.0, ge=0, description="Alpha of the Beta distribution that mixes pairs; 0 for none.")
 
 
 class DataSection(_Section):
@@ -72,6 +94,12 @@ class DataSection(_Section):
     channels: Literal[1, 3] | None = None
     validation: float = Field(default=0.1, gt=0, lt=1, description="Share of the training split that is held back.")
     limit: int | None = Field(default=None, gt=0, description="Use so many training samples, stratified.")
+    split: str | None = Field(default=None, description="How the set is divided, where it knows several ways.")
+    fold: int | None = Field(default=None, ge=0, description="Which part is held out for the test, from 0.")
+    folds: int | None = Field(default=None, gt=1, description="Into how many parts the set is divided.")
+    rate: int | None = Field(default=None, gt=0, description="Samples per second of audio and signals, in Hz.")
+    length: float | None = Field(default=None, gt=0, description="Length of a clip or window, in seconds.")
+    step: float | None = Field(default=None, gt=0, description="Between the starts of two windows, in seconds.")
     augment: AugmentSection = AugmentSection()
 
 
@@ -95,7 +123,7 @@ class NamedOptions(BaseModel):
 class TrainSection(_Section):
     """``[train]``"""
 
-    loss: str = "sparse_categorical_crossentropy"
+    loss: NamedOptions | None = Field(default=None, description="By default the cross-entropy of the task.")
     optimizer: NamedOptions = NamedOptions(name="adam")
     schedule: NamedOptions | None = Field(default=None, description="A keras.optimizers.schedules class.")
     epochs: int = Field(default=15, gt=0)
@@ -103,6 +131,20 @@ class TrainSection(_Section):
     seed: int = Field(default=1, ge=0)
     monitor: Literal["val_accuracy", "val_loss"] = Field(
         default="val_accuracy", description="What makes an epoch the best one; val_loss is steadier on small sets."
+    )
+    keep: Literal["best", "last"] = Field(
+        default="best", description="The weights of the best epoch, or those at the end of a fixed schedule."
+    )
+    class_weight: Literal["none", "balanced"] | dict[str, float] = Field(
+        default="none", description="Weight of each class in the loss: balanced is inverse to its frequency."
+    )
+    average: float | None = Field(
+        default=None, gt=0, lt=1, description="Keep a moving average of the weights with this decay a step."
+    )
+    freeze: int = Field(default=0, ge=0, description="So many of the first layers of model.base are not trained.")
+    head_epochs: int = Field(default=0, ge=0, description="First epochs in which nothing of model.base is trained.")
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        default="float32", description="What training computes in; weights and the saved model are float32."
     )
     early_stopping: int | None = Field(default=None, gt=0, description="Stop after so many epochs without a best.")
 
@@ -119,6 +161,7 @@ class BudgetSection(_Section):
 
     flash: Bytes | None = None
     ram: Bytes | None = None
+    macs: int | None = Field(default=None, gt=0)
     accuracy: float | None = Field(default=None, ge=0, le=1)
     max_drop: float = Field(default=0.01, ge=0, le=1, description="Largest loss of accuracy from float to int8.")
 
@@ -210,9 +253,12 @@ def _explain(path: Path, text: str, overridden: set[tuple[str, ...]], error: Any
 def _keys_at(location: tuple[str, ...]) -> list[str]:
     section: Any = Recipe
     for part in location:
+        if part in KINDS:    # the tag that tells one kind of preprocessing from the others
+            section = KINDS[part]
+            continue
         section = section.model_fields[part].annotation
         if not hasattr(section, "model_fields"):
-            section = next(option for option in section.__args__ if hasattr(option, "model_fields"))
+            section = next((option for option in section.__args__ if hasattr(option, "model_fields")), section)
     return sorted(section.model_fields)
 
 

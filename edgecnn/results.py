@@ -67,6 +67,7 @@ class ClassRecord(_Record):
     precision: float | None
     recall: float | None
     f1: float | None
+    iou: float | None = Field(default=None, description="Intersection over union.")
     support: int
 
 
@@ -75,9 +76,12 @@ class Evaluation(_Record):
 
     samples: int
     correct: int
-    accuracy: float
-    accuracy_low: float = Field(description="Lower end of Wilson's 95 % interval.")
+    accuracy: float = Field(description="Share of right samples; for segmentation, of right pixels.")
+    accuracy_low: float = Field(description="Lower end of the 95 % interval: Wilson's, or that of a mean over images.")
     accuracy_high: float
+    auc: float | None = Field(default=None, description="Area under the ROC curve, for binary models.")
+    macro_f1: float | None = Field(default=None, description="Mean of the classes' F1.")
+    mean_iou: float | None = Field(default=None, description="Mean intersection over union, for segmentation.")
     confusion_matrix: list[list[int]] = Field(description="Row: true class. Column: predicted.")
     per_class: list[ClassRecord]
 
@@ -113,6 +117,9 @@ class Entry(_Record):
     accuracy: float | None = None
     accuracy_low: float | None = Field(default=None, description="Lower end of Wilson's 95 % interval.")
     accuracy_high: float | None = None
+    auc: float | None = None
+    macro_f1: float | None = None
+    mean_iou: float | None = None
     agreement_with_float: float | None = Field(
         default=None, description="Share of samples on which the class is that of the float model in this file."
     )

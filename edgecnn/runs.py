@@ -21,6 +21,7 @@ from edgecnn import __version__
 from edgecnn.errors import EdgecnnError, UsageError, unknown_name
 from edgecnn.files import is_there, readable_os_errors, sha256_file, write_bytes, write_json
 from edgecnn.memory_plan import MemoryPlan, TargetSizes
+from edgecnn.preprocess import Preprocess
 from edgecnn.recipe import Recipe
 from edgecnn.results import Evaluation, HistoryRecord
 from edgecnn.zoo import ModelFolder, model_names
@@ -103,6 +104,8 @@ class Quantization(_Record):
     drop_low: float
     drop_high: float
     agreement_with_float: float
+    float_metrics: dict[str, float] = Field(default_factory=dict, description="Others than accuracy, by name.")
+    metrics: dict[str, float] = Field(default_factory=dict, description="The same of the int8 file.")
     max_drop: float = Field(description="What the budget allows.")
     wanted_accuracy: float | None = Field(default=None, description="What the budget asks for.")
 
@@ -145,6 +148,7 @@ class RunInfo(_Record):
     versions: dict[str, str]
     machine: str
     artefacts: dict[str, Artefact] = Field(default_factory=dict)
+    preprocess: Preprocess | None = Field(default=None, description="As fitted to the training samples.")
     data: DataUsed | None = None
     training: Training | None = None
     evaluation: Evaluation | None = Field(default=None, description="The float model on the whole test split.")
@@ -153,6 +157,11 @@ class RunInfo(_Record):
     onnx_int8: OnnxExport | None = None
     c_array: CArray | None = None
     c_source: CSource | None = None
+
+    @property
+    def preprocessing(self) -> Preprocess:
+        """What is done to a raw sample: as fitted, or as the recipe has it before that."""
+        return self.preprocess or self.recipe.preprocess
 
 
 class Run:
@@ -321,6 +330,15 @@ def discard_run(run: Run) -> None:
 def _stamps(folder: Path) -> list[Path]:
     """Runs in a model's folder, the oldest first."""
     return sorted(entry for entry in folder.iterdir() if not entry.is_symlink() and (entry / INFO).is_file())
+
+
+def has_run(reference: str) -> bool:
+    """Whether ``find_run`` finds one."""
+    try:
+        find_run(reference)
+    except EdgecnnError:
+        return False
+    return True
 
 
 def find_run(reference: str) -> Run:

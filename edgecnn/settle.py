@@ -154,18 +154,20 @@ def settle_contract(
     return contract, remarks
 
 
-def in_data_order(predicted: np.ndarray, contract: Contract, labels: tuple[str, ...]) -> np.ndarray:
-    """Classes of the model as classes of the data, where both have the same names in another order.
+def in_data_order(outputs: np.ndarray, contract: Contract, labels: tuple[str, ...]) -> np.ndarray:
+    """Outputs of the model in the data's order of classes, where both have the same names in another order.
 
     Args:
-        predicted: ``[N]`` indices into the contract's labels.
+        outputs: ``[N, ...]``, as ``predict.run_outputs`` gives them.
         contract: Of the model.
         labels: Of the data set.
 
     Returns:
-        ``[N]`` indices into ``labels``.
+        Of the same shape; the probability of the second class is turned into that of the first where those two are
+        exchanged.
     """
     if contract.labels == labels or set(contract.labels) != set(labels):
-        return predicted
-    order = np.array([labels.index(label) for label in contract.labels], dtype=np.int64)
-    return np.take(order, predicted)
+        return outputs
+    if outputs.shape[-1] == 1 and len(labels) == 2:
+        return 1 - outputs
+    return outputs[..., [contract.labels.index(label) for label in labels]]

@@ -58,6 +58,36 @@ def paired_drop(before: np.ndarray, after: np.ndarray) -> Interval:
     return Interval((lost - won) / total, centre - half, centre + half)
 
 
+def mean_interval(values: np.ndarray) -> Interval:
+    """The mean of ``[N]`` shares or differences of shares with its 95 % interval by the normal approximation.
+
+    One value has no interval: its ends are the value.
+    """
+    mean = float(np.mean(values))
+    half = Z95 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return Interval(mean, mean - half, mean + half)
+
+
+def area_under_roc(positive: np.ndarray, score: np.ndarray) -> float | None:
+    """Chance that a positive sample scores above a negative one, ties counted half (Hanley and McNeil 1982).
+
+    Args:
+        positive: ``[N]`` booleans.
+        score: ``[N]``.
+
+    Returns:
+        None where all samples are of one class.
+    """
+    count, others = int(positive.sum()), int((~positive).sum())
+    if not count or not others:
+        return None
+    values, inverse, sizes = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(sizes) - (sizes - 1) / 2    # mean rank of each distinct score, from 1
+    total = float(ranks[inverse][positive].sum())
+    del values
+    return (total - count * (count + 1) / 2) / (count * others)
+
+
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """``[classes, classes]`` counts: row is the true class, column the predicted one."""
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
@@ -65,24 +95,26 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class: ``precision`` and ``recall`` are None where nothing was predicted or present."""
+    """One class, from a confusion matrix: a rate is None where nothing was predicted or present."""
 
     label: str
     precision: float | None
     recall: float | None
     f1: float | None
+    iou: float | None
     support: int
 
 
 def per_class(matrix: np.ndarray, labels: tuple[str, ...]) -> list[ClassFigures]:
-    """Precision, recall, F1 and number of true samples of each class, from a confusion matrix."""
+    """Precision, recall, F1, intersection over union and number of true samples of each class."""
     figures = []
     for index, label in enumerate(labels):
         hit, truth, said = int(matrix[index, index]), int(matrix[index].sum()), int(matrix[:, index].sum())
         precision = hit / said if said else None
         recall = hit / truth if truth else None
         f1 = 2 * hit / (truth + said) if truth + said else None
-        figures.append(ClassFigures(label, precision, recall, f1, truth))
+        iou = hit / (truth + said - hit) if truth + said else None
+        figures.append(ClassFigures(label, precision, recall, f1, iou, truth))
     return figures
 
 

@@ -220,7 +220,7 @@ def gather_inputs(artefact: ModelFile, graph: Graph, limit: int | None) -> Input
     remark = ""
     if section is not None and contract is not None and len(graph.inputs) == 1:
         try:
-            test = load_test_data(section, contract.input, limit)
+            test = load_test_data(section, contract.input, limit, contract.preprocess)
         except EdgecnnError as error:
             if limit is None:
                 raise

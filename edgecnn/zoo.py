@@ -13,7 +13,11 @@ from typing import Any
 from edgecnn.errors import EdgecnnError, UsageError, unknown_name
 from edgecnn.files import is_there
 from edgecnn.keras_quiet import import_keras
-from edgecnn.recipe import Recipe, load_recipe
+from edgecnn.recipe import ModelSection, Recipe, load_recipe
+from edgecnn.tasks import outputs_wanted
+
+SHIPPED = "model_int8.tflite"
+"""Name of a trained model in a model's folder."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ class ModelFolder:
         """The card's Markdown; empty where there is none."""
         card = self.path / "README.md"
         return card.read_text(encoding="utf-8") if card.is_file() else ""
+
+    @property
+    def shipped(self) -> Path:
+        """``model_int8.tflite``: the trained model that comes with the zoo; small ones have it."""
+        return self.path / SHIPPED
 
     def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
         """The model's recipe; see ``load_recipe``."""
@@ -83,16 +92,32 @@ def find_model(reference: str) -> ModelFolder:
     raise unknown_name("model", reference, model_names(), hint)
 
 
-def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any:
+def shipped_by(path: Path) -> ModelFolder | None:
+    """The model of the zoo whose trained file this is, or None."""
+    folder = path.resolve().parent
+    if path.name != SHIPPED or folder.parent != models_folder().resolve():
+        return None
+    return ModelFolder(folder)
+
+
+def build_model(
+    source: Path,
+    section: ModelSection,
+    input_shape: tuple[int, ...],
+    classes: int,
+    **offered: Any,
+) -> Any:
     """Run a ``model.py`` and check that what it builds fits the data.
 
     ``build()`` may declare the parameters ``input_shape`` and ``classes`` to follow the data set; without them the
-    model is of one size.
+    model is of one size. ``model.arguments`` of the recipe are handed over by name.
 
     Args:
         source: The ``model.py``.
+        section: The recipe's ``[model]``.
         input_shape: Shape of one preprocessed sample, without batch.
         classes: Number of classes in the data.
+        offered: What else ``build()`` may declare.
 
     Returns:
         The ``keras.Model``, not compiled.
@@ -117,9 +142,13 @@ def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any
     if not callable(build):
         raise UsageError(f"{source}: no function build() in it. It must return a keras.Model.")
     wanted = inspect.signature(build).parameters
-    offered = {"input_shape": input_shape, "classes": classes}
+    for name in section.arguments:
+        if name not in wanted:
+            raise unknown_name("model.arguments", name, list(wanted), f"build() in {source} takes those.")
+    offered = {"input_shape": input_shape, "classes": classes, **offered}
+    arguments = {name: value for name, value in offered.items() if name in wanted} | section.arguments
     try:
-        model = build(**{name: value for name, value in offered.items() if name in wanted})
+        model = build(**arguments)
     except Exception as error:
         raise UsageError(f"{source}: build() failed: {type(error).__name__}: {error} (--debug shows where)") from error
     if not isinstance(model, import_keras("training").Model):
@@ -136,11 +165,12 @@ def build_model(source: Path, input_shape: tuple[int, ...], classes: int) -> Any
             f"{source}: the model takes {tuple(model.input_shape[1:])}, the data gives {tuple(input_shape)}. "
             "Choose another [data] set, or let build(input_shape, classes) follow the data."
         )
-    outputs = model.output_shape[-1]
-    if outputs != classes:
+    outputs, allowed = model.output_shape[-1], outputs_wanted(section.task, classes)
+    if allowed and outputs not in allowed:
         raise UsageError(
-            f"{source}: the model has {outputs} outputs, the data has {classes} classes. "
-            "Change the last layer, or let build(input_shape, classes) follow the data."
+            f"{source}: the model has {outputs} outputs, the data has {classes} classes; {section.task} needs "
+            f"{' or '.join(map(str, allowed))}. Change the last layer, or let build(input_shape, classes) follow the "
+            "data."
         )
     return model
 

@@ -40,8 +40,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "edgecnn.zoo",
     ),
     ("edgecnn.contract", "edgecnn.memory_plan", "edgecnn.recipe", "edgecnn.results", "edgecnn.statistics"),
-    ("edgecnn.preprocess.*",),
+    ("edgecnn.preprocess.*", "edgecnn.tasks"),
     ("edgecnn.keras_macs", "edgecnn.keras_quiet"),
+    ("edgecnn.layers.*",),
     (
         "edgecnn.child_process",
         "edgecnn.errors",

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from edgecnn.bench.temporary import save_array
 from edgecnn.contract import Contract
 from edgecnn.errors import EdgecnnError
-from edgecnn.predict import check_classes, check_samples, classify, input_contract, random_inputs
+from edgecnn.predict import check_classes, check_samples, input_contract, random_inputs, run_outputs
 from edgecnn.runtimes import Session, load_session, runtime_module
 
 _CYCLE = 32    # different samples in turn, so that no figure hangs on one image
@@ -44,7 +44,7 @@ class Request(BaseModel):
     cores: int
     contract: Contract | None = None
     samples: Path | None = None    # .npy of raw samples [N, ...]; None: random inputs
-    predictions: Path | None = None    # where to write the classes of all samples, .npy; None: latency alone
+    outputs: Path | None = None    # where to write the outputs of all samples, .npy; None: latency alone
 
 
 class Answer(BaseModel):
@@ -109,10 +109,10 @@ def peak_rss_bytes() -> int | None:
 
 
 def measure(request: Request, reporter: Reporter) -> Answer:
-    """Load, warm up, time the runs, read the memory, and only then classify the test samples.
+    """Load, warm up, time the runs, read the memory, and only then run all test samples.
 
     Raises:
-        EdgecnnError: The runtime does not take the file, the samples do not fit it, or their classes cannot be written.
+        EdgecnnError: The runtime does not take the file, the samples do not fit it, or its outputs cannot be written.
     """
     base = peak_rss_bytes()
     runtime_module(request.runtime).start(request.threads)
@@ -121,16 +121,17 @@ def measure(request: Request, reporter: Reporter) -> Answer:
     init_ms = (time.perf_counter_ns() - started) / 1e6
     raw = np.load(request.samples, mmap_mode="r") if request.samples is not None else None
     if raw is not None and request.contract is not None:
-        check_samples(request.contract.name, session.input, raw.shape[1:])
-        check_classes(request.contract.name, session.output, len(request.contract.labels))
+        contract = request.contract
+        check_samples(contract.name, session.input, contract.preprocess.sample_shape(raw))
+        check_classes(contract.name, session.output, len(contract.labels), contract.task)
     inputs = latency_inputs(session, request.contract, raw)
     first_ms = _timed(session, inputs, 1, None)[0]
     _timed(session, inputs, request.warmup, reporter)
     latencies = _timed(session, inputs, request.runs, reporter)
     peak = peak_rss_bytes()
-    if raw is not None and request.contract is not None and request.predictions is not None:
+    if raw is not None and request.contract is not None and request.outputs is not None:
         expected_s = float(np.median(latencies)) / 1e3 * len(raw)
-        save_array(request.predictions, _classify_all(request, session, raw, expected_s, reporter))
+        save_array(request.outputs, _run_all(request, session, raw, expected_s, reporter))
     return Answer(
         runtime_version=session.version,
         init_ms=init_ms,
@@ -178,10 +179,10 @@ def _timed(session: Session, inputs: list[np.ndarray], count: int, reporter: Rep
     return [float(duration) for duration in durations / 1e6]
 
 
-def _classify_all(
+def _run_all(
     request: Request, session: Session, raw: np.ndarray, expected_s: float, reporter: Reporter
 ) -> np.ndarray:
-    """Classes of all samples; where it would take long, on one session per core."""
+    """Outputs for all samples, ``[N, ...]``; where it would take long, on one session per core."""
     assert request.contract is not None
     contract = request.contract
     workers = 1
@@ -192,7 +193,7 @@ def _classify_all(
     parts = np.array_split(np.arange(len(raw)), workers)
     with ThreadPoolExecutor(workers) as pool:
         jobs = [
-            pool.submit(classify, one, contract, raw[part[0] : part[-1] + 1], reporter.advance)
+            pool.submit(run_outputs, one, contract, raw[part[0] : part[-1] + 1], reporter.advance)
             for one, part in zip(sessions, parts, strict=True)
             if len(part)
         ]

@@ -16,7 +16,7 @@ from edgecnn.bench.parent import run_worker
 from edgecnn.bench.plan import Row, nothing_fits, plan_rows, with_onnx
 from edgecnn.bench.temporary import save_array, temporary_folder
 from edgecnn.errors import EdgecnnError
-from edgecnn.evaluate import evaluate_predictions
+from edgecnn.evaluate import evaluate_outputs
 from edgecnn.evaluation_data import EvaluationData, default_section, load_test_data
 from edgecnn.files import sha256_file
 from edgecnn.memory_plan import MemoryPlan
@@ -24,6 +24,7 @@ from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
 from edgecnn.results import Entry, HistoryRecord, ModelRecord, Results
 from edgecnn.settle import in_data_order
+from edgecnn.tasks import decide
 from edgecnn.tflite_file import read_graph
 
 BUSY = 0.5
@@ -49,7 +50,7 @@ class Progress(Protocol):
 class _Measured:
     row: Row
     answer: Answer
-    predicted: np.ndarray | None
+    outputs: np.ndarray | None
 
 
 def bench(
@@ -113,7 +114,7 @@ def bench(
                 cores=usable_cores(),
                 contract=row.contract,
                 samples=samples,
-                predictions=folder / "predictions.npy" if accuracy and samples is not None else None,
+                outputs=folder / "outputs.npy" if accuracy and samples is not None else None,
             )
             try:
                 measured.append(_measure(row, request, len(test.samples) if test and accuracy else 0, progress))
@@ -151,7 +152,8 @@ def _test_data(
     if section is None:
         return None
     try:
-        return load_test_data(section, ends_of(artefact)[0], limit)
+        known = None if artefact.contract is None else artefact.contract.preprocess
+        return load_test_data(section, ends_of(artefact)[0], limit, known)
     except EdgecnnError as error:
         if asked or artefact.run is not None:
             raise
@@ -170,15 +172,15 @@ def _measure(row: Row, request: Request, samples: int, progress: Progress | None
 
     answer = run_worker(request, done)
     done(total)
-    predicted = np.load(request.predictions) if request.predictions is not None else None
-    return _Measured(row, answer, predicted)
+    outputs = np.load(request.outputs) if request.outputs is not None else None
+    return _Measured(row, answer, outputs)
 
 
 def _entries(measured: list[_Measured], test: EvaluationData | None, threads: int, warmup: int) -> list[Entry]:
     """The rows of the results; agreement is with the first float model among them."""
-    classes = [
-        in_data_order(one.predicted, one.row.contract, test.labels)
-        if one.predicted is not None and one.row.contract is not None and test is not None
+    outputs = [
+        in_data_order(one.outputs, one.row.contract, test.labels)
+        if one.outputs is not None and one.row.contract is not None and test is not None
         else None
         for one in measured
     ]
@@ -186,15 +188,16 @@ def _entries(measured: list[_Measured], test: EvaluationData | None, threads: in
     entries = []
     for index, one in enumerate(measured):
         entry = _entry(one, threads, warmup)
-        predicted = classes[index]
-        if predicted is not None and test is not None:
-            found = evaluate_predictions(test.samples.y, predicted, test.labels)
-            compared = classes[reference] if reference is not None and reference != index else None
+        given, contract = outputs[index], one.row.contract
+        if given is not None and contract is not None and test is not None:
+            found = evaluate_outputs(contract.task, test.samples.y, given, test.labels)
+            compared = outputs[reference] if reference is not None and reference != index else None
+            same = None if compared is None else decide(contract.task, given) == decide(contract.task, compared)
             entry = entry.model_copy(
                 update={
                     **found.model_dump(exclude={"correct", "per_class"}),
                     "per_class": found.per_class,
-                    "agreement_with_float": None if compared is None else float(np.mean(predicted == compared)),
+                    "agreement_with_float": None if same is None else float(np.mean(same)),
                 }
             )
         entries.append(entry)

@@ -43,9 +43,9 @@ def command(
     from edgecnn.artefacts import ends_of, resolve
     from edgecnn.data import section_from_text
     from edgecnn.errors import UsageError
-    from edgecnn.evaluate import evaluate_predictions
+    from edgecnn.evaluate import evaluate_outputs
     from edgecnn.evaluation_data import default_section, load_test_data
-    from edgecnn.predict import classify
+    from edgecnn.predict import run_outputs
     from edgecnn.runtimes import load_session, runtime_spec
     from edgecnn.settle import in_data_order, parse_preprocess, settle_contract
 
@@ -59,7 +59,8 @@ def command(
         raise UsageError(
             f"{artefact.path}: the file does not say what data it is for. Give a data set or images with --data."
         )
-    test = load_test_data(section, ends_of(artefact)[0], limit)
+    known = None if artefact.contract is None else artefact.contract.preprocess
+    test = load_test_data(section, ends_of(artefact)[0], limit, given or known)
     contract, remarks = settle_contract(artefact, test.labels, given)
     for remark in remarks:
         output.say(f"Note: {remark}")
@@ -67,8 +68,9 @@ def command(
     session = load_session(name, artefact.path)
     with output.progress() as progress:
         task = progress.add_task(f"{artefact.path.name} on {name}", total=len(test.samples), note="")
-        predicted = classify(session, contract, test.samples.x, lambda count: progress.advance(task, count))
-    found = evaluate_predictions(test.samples.y, in_data_order(predicted, contract, test.labels), test.labels)
+        outputs = run_outputs(session, contract, test.samples.x, lambda count: progress.advance(task, count))
+    outputs = in_data_order(outputs, contract, test.labels)
+    found = evaluate_outputs(contract.task, test.samples.y, outputs, test.labels)
     document = {
         **found.model_dump(mode="json"),
         "labels": list(test.labels),

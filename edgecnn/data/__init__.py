@@ -16,6 +16,7 @@ from edgecnn.files import is_there
 from edgecnn.recipe import DataSection
 
 DATASETS: dict[str, str] = {
+    "cifar10": "edgecnn.data.cifar10",
     "digits": "edgecnn.data.digits",
     "fashion_mnist": "edgecnn.data.fashion_mnist",
     "image_folder": "edgecnn.data.image_folder",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgecnn.data._image_source import Source
+from edgecnn.data._source import Source
 from edgecnn.errors import EdgecnnError, MissingDependencyError
 from edgecnn.formats import shape_text
 from edgecnn.machine import memory_bytes

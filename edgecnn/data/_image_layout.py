@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgecnn.data._image_source import SUFFIXES, Parts, Source
+from edgecnn.data._source import IMAGES, Parts, Source
 from edgecnn.data.split import stratified_split
 from edgecnn.errors import EdgecnnError
 
@@ -61,10 +61,10 @@ def arrange(source: Source) -> Layout:
     Raises:
         EdgecnnError: There are no images, no two classes, an empty class, or a class that only one split has.
     """
-    if not source.images:
+    if not source.files:
         raise EdgecnnError(
             f"{source.path}: no images in it. Expected train/<class>/*.png or <class>/*.png "
-            f"(or {', '.join(SUFFIXES[1:])})."
+            f"(or {', '.join(IMAGES[1:])})."
         )
     top = _top(source)
     below = sorted(parts[-1] for parts in source.folders if len(parts) == len(top) + 1 and parts[:-1] == top)
@@ -95,7 +95,7 @@ def _top(source: Source) -> Parts:
     top: Parts = ()
     while True:
         depth = len(top)
-        inside = [parts for parts in source.images if len(parts) > depth + 1]
+        inside = [parts for parts in source.files if len(parts) > depth + 1]
         names = {parts[depth] for parts in inside}
         if len(names) != 1 or not any(len(parts) > depth + 2 for parts in inside):
             return top
@@ -111,7 +111,7 @@ def _split_below(source: Source, top: Parts) -> tuple[tuple[str, ...], Split]:
     found: dict[str, list[str]] = {
         parts[-1]: [] for parts in sorted(source.folders) if len(parts) == depth + 1 and parts[:-1] == top
     }
-    for parts, key in source.images.items():
+    for parts, key in source.files.items():
         if len(parts) > depth + 1 and parts[:depth] == top:
             found[parts[depth]].append(key)
     for label, keys in found.items():

@@ -8,29 +8,21 @@ taken as it is: a file that turns out to be corrupt is an error, never a reason 
 from __future__ import annotations
 
 import functools
-import logging
-import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, refuse_settings
+from edgecnn.data._places import data_root, keras_home, keras_load, not_where_expected
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, only_settings
 from edgecnn.data.idx import parse_idx, read_file
 from edgecnn.errors import EdgecnnError
 from edgecnn.files import is_there, sha256_bytes, sha256_file
-from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.recipe import DataSection
-
-# What a user of the library may listen to; the command line shows it as a remark, and not with --quiet.
-log = logging.getLogger(__name__)
 
 SIDE = 28
 _PREFIX: dict[SplitName, str] = {"train": "train", "test": "t10k"}
-# How long a download may be silent, in seconds: enough for a slow line, too short to be taken for a hang.
-_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ def open_set(spec: MnistLike, section: DataSection) -> DataSet:
         UsageError: ``section`` has a setting that this set does not know.
         EdgecnnError: It is not here and cannot be downloaded, or a file is missing, truncated or corrupt.
     """
-    refuse_settings(section, spec.info, "size", "channels")
+    only_settings(section, spec.info, "path")
     place = locate(spec, section)
     if place is None and section.path is not None:
         raise EdgecnnError(
@@ -109,17 +101,6 @@ def _places(spec: MnistLike, section: DataSection) -> Iterator[Location]:
     # Keras fetches file by file: a folder that lacks some is a download that it will go on with.
     if _is_file(cached) or len(_files_in(cached)) == 4:
         yield Location(cached, "Keras cache")
-
-
-def data_root() -> Path | None:
-    """``$EDGECNN_DATA``, where it is set."""
-    text = os.environ.get("EDGECNN_DATA")
-    return Path(text).expanduser() if text else None
-
-
-def keras_home() -> Path:
-    """Keras's own folder: ``$KERAS_HOME`` or ``~/.keras``."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
 def _is_file(path: Path) -> bool:
@@ -220,29 +201,8 @@ def _checked(
 
 def _download(spec: MnistLike) -> Location:
     """Let Keras download the set into its cache."""
-    ways = "; ".join(spec.info.get)
-    missing = f"{spec.info.title} is not on this machine"
-    if (root := data_root()) is not None and not is_there(root):
-        missing += f" (EDGECNN_DATA={root}: no such folder)"
-    try:
-        keras = import_keras(f"downloading {spec.info.title}")
-    except EdgecnnError as error:
-        raise EdgecnnError(f"{missing}. Ways to get it: {ways}. ({error})") from error
-    log.info("Downloading %s (%d MB) into %s", spec.info.title, spec.megabytes, keras_home() / "datasets")
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT)
-    try:
-        with quiet_native():
-            getattr(keras.datasets, spec.keras_name).load_data()
-    except Exception as error:    # Keras raises bare Exception for network errors
-        reason = " ".join(str(error).replace("None -- ", "").split())
-        raise EdgecnnError(f"{missing}, and Keras could not download it ({reason}). Ways to get it: {ways}.") from error
-    finally:
-        socket.setdefaulttimeout(before)
+    keras_load(spec.info, spec.keras_name, spec.megabytes)
     place = locate(spec, DataSection(set=spec.info.name))
     if place is None:
-        raise EdgecnnError(
-            f"Keras downloaded {spec.info.title}, but not into {keras_home()}: is that folder writable? "
-            f"Set KERAS_HOME to one that is. Other ways to get it: {ways}."
-        )
+        raise not_where_expected(spec.info)
     return place

@@ -20,19 +20,30 @@ class Samples:
     """Raw samples and their classes, in the order of the source.
 
     Attributes:
-        x: ``uint8``, ``[N, H, W, C]`` for images: what a sensor would give, before any preprocessing.
-        y: ``int64``, ``[N]``: indices into the data set's labels.
+        x: ``[N, ...]``: what a sensor would give, before any preprocessing. ``uint8 [N, H, W, C]`` for images,
+            ``uint8 [N, frames, H, W, C]`` for clips, ``int16 [N, T, 1]`` for audio, ``float32 [N, T, C]`` for signals,
+            ``str [N]`` for texts.
+        y: ``int64``, indices into the data set's labels: ``[N]``, for segmentation ``[N, H, W]``.
+        groups: ``int64 [N]``, or None: samples of one group (a recording, a person) never stand on both sides of a
+            split, because they resemble each other more than what the device will meet.
     """
 
     x: np.ndarray
     y: np.ndarray
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def strata(self) -> np.ndarray:
+        """``int64 [N]``: what a stratified choice keeps in proportion: the classes, and nothing for masks."""
+        return self.y if self.y.ndim == 1 else np.zeros(len(self.y), np.int64)
+
     def take(self, indices: np.ndarray) -> Samples:
         """The samples at ``indices``, in that order."""
-        return Samples(self.x[indices], self.y[indices])
+        groups = None if self.groups is None else self.groups[indices]
+        return Samples(self.x[indices], self.y[indices], groups)
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,7 @@ class DataSet:
         read: Reads one split; called once per split.
         index: Gives a split's classes and digests without its samples, for sets where samples are costly to decode.
         sha256: What was read, file name to hexadecimal digest; filled as splits are read.
+        folds: How many values ``data.fold`` may have; None where the set has one split only.
     """
 
     info: DataSetInfo
@@ -81,6 +93,7 @@ class DataSet:
     read: Callable[[SplitName], tuple[Samples, dict[str, str]]]
     index: Callable[[SplitName], tuple[np.ndarray, dict[str, str]]] | None = None
     sha256: dict[str, str] = field(default_factory=dict)
+    folds: int | None = None
     _splits: dict[str, Samples] = field(default_factory=dict, repr=False)
 
     def split(self, name: SplitName) -> Samples:
@@ -131,15 +144,25 @@ class Location:
     how: str
 
 
-def refuse_settings(section: DataSection, info: DataSetInfo, *names: str) -> None:
+SETTINGS = ("path", "size", "channels", "split", "fold", "folds", "rate", "length", "step")
+"""What only some data sets know."""
+
+
+def only_settings(section: DataSection, info: DataSetInfo, *known: str) -> None:
     """Refuse settings that a data set would otherwise ignore without a word.
 
+    Args:
+        section: What the recipe says.
+        info: Of the set.
+        known: Those of ``SETTINGS`` that the set knows.
+
     Raises:
-        UsageError: One of ``names`` is set in ``section``.
+        UsageError: Another one is set.
     """
-    for name in names:
-        if getattr(section, name) is not None:
+    for name in SETTINGS:
+        if name not in known and getattr(section, name) is not None:
+            has = f"It has {', '.join(known)}." if known else "It has none."
             raise UsageError(
-                f"data.{name} = {getattr(section, name)!r}: the data set {info.name} has no such setting "
-                f"(an image_folder has). Remove it, or choose another data.set."
+                f"data.{name} = {getattr(section, name)!r}: the data set {info.name} has no such setting. {has} "
+                "Remove it, or choose another data.set."
             )

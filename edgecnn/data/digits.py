@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, refuse_settings
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, only_settings
 from edgecnn.data.split import stratified_split
 from edgecnn.errors import EdgecnnError, MissingDependencyError
 from edgecnn.files import sha256_bytes
@@ -58,7 +58,7 @@ def open_set(section: DataSection) -> DataSet:
         MissingDependencyError: scikit-learn is not installed.
         EdgecnnError: Its file is damaged.
     """
-    refuse_settings(section, INFO, "path", "size", "channels")
+    only_settings(section, INFO)
     place = locate(section)
     if place is None:
         raise MissingDependencyError("scikit-learn", "train", "the data set digits")

@@ -12,8 +12,8 @@ import numpy as np
 
 from edgecnn.data._image_decode import Channels, decode_all, is_grey, size_of
 from edgecnn.data._image_layout import Layout, arrange
-from edgecnn.data._image_source import Source, open_source
-from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName
+from edgecnn.data._source import Source, open_source
+from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, only_settings
 from edgecnn.errors import UsageError
 from edgecnn.files import is_there
 from edgecnn.formats import shape_text
@@ -50,6 +50,7 @@ def open_set(section: DataSection) -> DataSet:
         EdgecnnError: The tree is not understood, or an image cannot be read.
         MissingDependencyError: Pillow is not installed.
     """
+    only_settings(section, INFO, "path", "size", "channels")
     if not section.path:
         raise UsageError(
             "the data set image_folder needs data.path: a folder or zip with train/<class>/*.png. "

@@ -45,3 +45,26 @@ def stratified_split(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
     mask = np.ones(len(y), dtype=bool)
     mask[held] = False
     return np.flatnonzero(mask), held
+
+
+def group_split(groups: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two disjoint, sorted index sets: the rest, and whole groups with about ``fraction`` of the samples held back.
+
+    Groups are taken in a random order until the share is reached; one is always held back, and one always left.
+
+    Args:
+        groups: ``[N]`` group of each sample.
+        fraction: Share held back, between 0 and 1.
+        seed: Same seed, same split.
+
+    Raises:
+        ValueError: There are not two groups.
+    """
+    names, counts = np.unique(groups, return_counts=True)
+    if len(names) < 2:
+        raise ValueError("a split by group needs two groups")
+    order = np.random.default_rng(seed).permutation(len(names))
+    reached = np.cumsum(counts[order])
+    held = min(1 + int(np.sum(reached < fraction * len(groups))), len(names) - 1)
+    mask = np.isin(groups, names[order[:held]])
+    return np.flatnonzero(~mask), np.flatnonzero(mask)

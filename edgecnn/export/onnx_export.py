@@ -97,7 +97,9 @@ def float_onnx(model: Any) -> Any:
     try:
         with _quiet():
             proto, _ = tf2onnx.convert.from_function(
-                function, input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)], opset=OPSET
+                function,
+                input_signature=[tf.TensorSpec(shape, tf.as_dtype(model.inputs[0].dtype), name=INPUT)],
+                opset=OPSET,
             )
     except Exception as error:    # tf2onnx raises whatever the op's translation raises
         raise EdgecnnError(f"tf2onnx cannot translate the model: {first_line(error)}") from error

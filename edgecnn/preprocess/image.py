@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from edgecnn.preprocess.base import PreprocessKind
 
 
-class ImagePreprocess(BaseModel):
+class ImagePreprocess(PreprocessKind):
     """``value = pixel * scale + offset``, in float32, for every pixel of every channel.
 
-    Raw samples are ``uint8`` images ``[N, H, W, C]``; the network's float input has the same shape. On the device the
-    two constants fold into the quantized input: with ``scale = 1/255`` the int8 input is simply ``pixel - 128``.
+    Raw samples are ``uint8`` images ``[N, H, W, C]`` or clips ``[N, frames, H, W, C]``; the network's float input has
+    the same shape. On the device the two constants fold into the quantized input: with ``scale = 1/255`` the int8 input
+    is simply ``pixel - 128``.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["image"] = "image"
     scale: float = Field(default=1 / 255, gt=0, allow_inf_nan=False)

@@ -12,39 +12,40 @@ from typing import Any
 import numpy as np
 
 from edgecnn.data.base import Samples
-from edgecnn.preprocess import Preprocess
+from edgecnn.preprocess import PreprocessKind
 from edgecnn.recipe import AugmentSection
+from edgecnn.tasks import Task
+from edgecnn.training.augment import augment_inputs, augment_raw
 
 PREFETCH = 4
 """Batches made ahead on a second thread while the network computes."""
 
 
-def targets(y: np.ndarray, classes: int, indices: bool) -> np.ndarray:
-    """Class indices ``[N]`` int64 as they are, or one-hot ``[N, classes]`` float32."""
-    return y if indices else np.eye(classes, dtype=np.float32)[y]
+def targets(y: np.ndarray, task: Task, classes: int, indices: bool) -> np.ndarray:
+    """Classes as a loss takes them.
 
+    Args:
+        y: int64, ``[N]`` or for segmentation ``[N, H, W]``.
+        task: What the network is for.
+        classes: Of the data.
+        indices: The loss wants class indices.
 
-def augment_images(x: np.ndarray, augment: AugmentSection, generator: np.random.Generator) -> np.ndarray:
-    """Random shifts and flips of a batch ``[B, H, W, C]``; what is shifted in repeats the edge."""
-    count, height, width = x.shape[:3]
-    dy, dx = round(augment.shift * height), round(augment.shift * width)
-    if dy or dx:
-        down, right = generator.integers(-dy, dy + 1, (count, 1)), generator.integers(-dx, dx + 1, (count, 1))
-        rows = np.clip(np.arange(height) - down, 0, height - 1)       # [B, H]
-        columns = np.clip(np.arange(width) - right, 0, width - 1)     # [B, W]
-        samples = np.arange(count)
-        x = x[samples[:, None, None], rows[:, :, None], columns[:, None, :]]
-    for direction, axis in (("horizontal", 2), ("vertical", 1)):
-        if augment.flip in (direction, "both"):
-            flipped = generator.random((count, 1, 1, 1)) < 0.5
-            x = np.where(flipped, np.flip(x, axis), x)
-    return x
+    Returns:
+        ``y`` itself for indices; float32 ``[N, 1]`` or ``[N, H, W, 1]`` of zeros and ones where one output stands for
+        two classes; otherwise one-hot float32 ``[N, …, classes]``.
+    """
+    if indices:
+        return y
+    if task == "binary" or (task == "segmentation" and classes == 2):
+        return y[..., np.newaxis].astype(np.float32)
+    one_hot: np.ndarray = np.eye(classes, dtype=np.float32)[y]
+    return one_hot
 
 
 def training_batches(
     samples: Samples,
     y: np.ndarray,
-    preprocess: Preprocess,
+    preprocess: PreprocessKind,
     augment: AugmentSection,
     *,
     batch: int,
@@ -54,8 +55,8 @@ def training_batches(
     """Shuffled, augmented, preprocessed batches of one epoch after the other.
 
     Args:
-        samples: Raw training samples, uint8 ``[N, H, W, C]``.
-        y: Targets, ``[N]`` or ``[N, classes]``.
+        samples: Raw training samples ``[N, ...]``.
+        y: Targets of the loss, ``[N, ...]``.
         preprocess: Applied after the augmentation: the same code that the contract stands for.
         augment: Random changes to raw samples.
         batch: Samples a batch; the last one of an epoch may be smaller.
@@ -63,18 +64,19 @@ def training_batches(
         epochs: Which epochs, from 0.
 
     Yields:
-        ``(x float32 [B, H, W, C], y [B, ...])``.
+        ``(x [B, ...], y [B, ...])``, as the network and the loss take them.
     """
     for epoch in epochs:
         generator = np.random.default_rng([seed, epoch])
         order = generator.permutation(len(samples))
         for start in range(0, len(samples), batch):
             chosen = order[start : start + batch]
-            yield preprocess.apply(augment_images(samples.x[chosen], augment, generator)), y[chosen]
+            x, classes = augment_raw(samples.x[chosen], y[chosen], preprocess, augment, generator)
+            yield augment_inputs(preprocess.apply(x), classes, preprocess, augment, generator)
 
 
 def evaluation_batches(
-    samples: Samples, y: np.ndarray, preprocess: Preprocess, batch: int = 512
+    samples: Samples, y: np.ndarray, preprocess: PreprocessKind, batch: int = 512
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Preprocessed batches in the order of the samples, without augmentation."""
     for start in range(0, len(samples), batch):
@@ -82,18 +84,21 @@ def evaluation_batches(
         yield preprocess.apply(samples.x[part]), y[part]
 
 
-def as_dataset(batches: Iterator[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...], y: np.ndarray) -> Any:
+def as_dataset(
+    batches: Iterator[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...], dtype: str, y: np.ndarray
+) -> Any:
     """A ``tf.data.Dataset`` that draws from an iterator once, a few batches ahead.
 
     Args:
         batches: ``(x, y)`` pairs.
         shape: Of one sample as the network takes it: that of the batches, but for dimensions of 1.
+        dtype: Of the network's input.
         y: All targets, for their shape and type.
     """
     import tensorflow as tf
 
     signature = (
-        tf.TensorSpec([None, *shape], tf.float32),
+        tf.TensorSpec([None, *shape], tf.as_dtype(dtype)),
         tf.TensorSpec([None, *y.shape[1:]], tf.as_dtype(y.dtype)),
     )
     shaped = ((x.reshape(-1, *shape), targets) for x, targets in batches)

@@ -8,6 +8,7 @@ from typing import Any
 from edgecnn.errors import UsageError, unknown_name
 from edgecnn.keras_quiet import import_keras
 from edgecnn.recipe import NamedOptions, TrainSection
+from edgecnn.tasks import Task
 
 
 def _canonical(name: str) -> str:
@@ -79,19 +80,36 @@ def make_schedule(options: NamedOptions, total_steps: int) -> Any:
     return _construct("train.schedule", found, options, extra)
 
 
-def make_loss(name: str) -> Any:
-    """A Keras loss by the name of its class or function.
+LOSSES: dict[Task, str] = {
+    "classification": "sparse_categorical_crossentropy",
+    "binary": "binary_crossentropy",
+    "segmentation": "binary_crossentropy",
+    "filter": "mean_squared_error",
+}
+"""What a recipe without a loss gets."""
+
+
+def loss_options(section: TrainSection, task: Task, classes: int) -> NamedOptions:
+    """The recipe's loss, or that of its task."""
+    if section.loss is not None:
+        return section.loss
+    return NamedOptions(name=LOSSES["classification" if task == "segmentation" and classes > 2 else task])
+
+
+def make_loss(options: NamedOptions) -> Any:
+    """A Keras loss by the name of its class or function, with the arguments of the class.
 
     Raises:
-        UsageError: Keras has no such loss.
+        UsageError: Keras has no such loss, or it does not take an argument.
     """
+    name = options.name
     keras = import_keras("training")
     known = _classes(keras.losses, keras.losses.Loss)
     functions = {_canonical(key): key for key, value in vars(keras.losses).items() if inspect.isfunction(value)}
     wanted = _canonical(name)
     if wanted in known:
-        return known[wanted]()
-    if wanted in functions:
+        return _construct("train.loss", known[wanted], options, {})
+    if wanted in functions and not options.arguments():
         return keras.losses.get(functions[wanted])
     raise unknown_name("loss", name, {*known, *(set(functions) - {"get", "serialize", "deserialize"})})
 

@@ -20,16 +20,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgecnn.data import DataSet, Samples
-from edgecnn.data.split import stratified_split, stratified_subset
+from edgecnn.data.split import group_split, stratified_split, stratified_subset
 from edgecnn.errors import EdgecnnError, UsageError, first_line
 from edgecnn.files import whole_file, write_text
 from edgecnn.keras_quiet import import_keras, quiet_native
+from edgecnn.preprocess import PreprocessKind
 from edgecnn.recipe import Recipe
 from edgecnn.results import HistoryRecord
-from edgecnn.runs import CHECKPOINT, KERAS, DataUsed, Run, Training
+from edgecnn.runs import CHECKPOINT, KERAS, DataUsed, Run, RunInfo, Training
 from edgecnn.training import checkpoint, feed
 from edgecnn.training.checkpoint import Progress
-from edgecnn.training.keras_objects import make_loss, make_optimizer, takes_class_indices
+from edgecnn.training.keras_objects import loss_options, make_loss, make_optimizer, takes_class_indices
+from edgecnn.training.precision import in_precision
 from edgecnn.zoo import build_model
 
 HISTORY_CSV = "history.csv"
@@ -68,12 +70,16 @@ def training_splits(dataset: DataSet, recipe: Recipe) -> TrainingSplits:
     samples = dataset.train
     classes = len(dataset.labels)
     if recipe.data.limit is not None:
-        samples = samples.take(stratified_subset(samples.y, recipe.data.limit, recipe.train.seed))
+        samples = samples.take(stratified_subset(samples.strata, recipe.data.limit, recipe.train.seed))
     if len(samples) < 2 * classes:
         raise UsageError(
             f"{len(samples)} training samples are too few for {classes} classes. Use at least {2 * classes} (--limit)."
         )
-    learned, held = stratified_split(samples.y, recipe.data.validation, recipe.train.seed)
+    seed, share = recipe.train.seed, recipe.data.validation
+    if samples.groups is not None and len(np.unique(samples.groups)) > 1:
+        learned, held = group_split(samples.groups, share, seed)
+    else:
+        learned, held = stratified_split(samples.strata, share, seed)
     return TrainingSplits(samples.take(learned), samples.take(held))
 
 
@@ -96,7 +102,9 @@ def train(run: Run, dataset: DataSet, watcher: Watcher, resume: bool = False) ->
     keras = import_keras("training")
     keras.utils.set_random_seed(recipe.train.seed)
     _require_determinism()
-    model = _compiled_model(run, recipe, dataset, len(splits.train))
+    preprocess = recipe.preprocess.fit(splits.train.x)
+    run.record(preprocess=preprocess)
+    model = _compiled_model(run, dataset, len(splits.train))
     progress, best = Progress(), _snapshot(model)
     if resume:
         _refuse_other_data(run, dataset)
@@ -116,11 +124,11 @@ def train(run: Run, dataset: DataSet, watcher: Watcher, resume: bool = False) ->
     if not _stopped_early(progress, recipe):
         recorder = _Recorder(keras, run, recipe, progress, best, watcher)
         with _tensorboard(keras, run.path) as tensorboard:
-            _fit(model, splits, recipe, len(dataset.labels), progress.finished, [tensorboard, recorder.callback])
+            _fit(model, splits, run.info, len(dataset.labels), progress.finished, [tensorboard, recorder.callback])
         best = recorder.best
     checkpoint.restore(model, best)
     # Saved without the optimizer: its state is that of the last epoch, and twice the size of the weights.
-    plain = _built_model(run, recipe, dataset)
+    plain = _built_model(run, dataset)
     plain.set_weights(model.get_weights())
     _finish(run, plain, progress)
 
@@ -140,26 +148,29 @@ def _refuse_other_data(run: Run, dataset: DataSet) -> None:
 
 
 def _fit(
-    model: Any, splits: TrainingSplits, recipe: Recipe, classes: int, first: int, callbacks: list[Any]
+    model: Any, splits: TrainingSplits, info: RunInfo, classes: int, first: int, callbacks: list[Any]
 ) -> None:
     """One ``model.fit`` over the epochs that are left."""
-    indices = takes_class_indices(recipe.train.loss)
-    y = feed.targets(splits.train.y, classes, indices)
-    y_held = feed.targets(splits.validation.y, classes, indices)
-    shape = model.input_shape[1:]
+    recipe, preprocess = info.recipe, info.preprocessing
+    loss = loss_options(recipe.train, recipe.model.task, classes).name
+    indices = takes_class_indices(loss)
+    y, y_held = (
+        feed.targets(part.y, recipe.model.task, classes, indices) for part in (splits.train, splits.validation)
+    )
+    shape, dtype = model.input_shape[1:], str(model.inputs[0].dtype)
     batches = feed.training_batches(
         splits.train,
         y,
-        recipe.preprocess,
+        preprocess,
         recipe.data.augment,
         batch=recipe.train.batch,
         seed=recipe.train.seed,
         epochs=range(first, recipe.train.epochs),
     )
-    held = [*feed.evaluation_batches(splits.validation, y_held, recipe.preprocess)]
+    held = [*feed.evaluation_batches(splits.validation, y_held, preprocess)]
     try:
         model.fit(
-            feed.as_dataset(batches, shape, y),
+            feed.as_dataset(batches, shape, dtype, y),
             steps_per_epoch=math.ceil(len(splits.train) / recipe.train.batch),
             initial_epoch=first,
             epochs=recipe.train.epochs,
@@ -173,22 +184,24 @@ def _fit(
         raise
     except Exception as error:    # a loss that does not fit the output, a layer that does not fit its input, …
         raise EdgecnnError(
-            f"training failed: {first_line(error)}. Check that train.loss ({recipe.train.loss}) and model.py fit each "
+            f"training failed: {first_line(error)}. Check that train.loss ({loss}) and model.py fit each "
             "other; --debug shows where."
         ) from error
 
 
-def _built_model(run: Run, recipe: Recipe, dataset: DataSet) -> Any:
-    shape = recipe.preprocess.apply(dataset.train.x[:1]).shape[1:]
+def _built_model(run: Run, dataset: DataSet) -> Any:
+    info = run.info
+    shape = info.preprocessing.sample_shape(dataset.train.x)
     with quiet_native():
-        return build_model(run.file("model.py"), shape, len(dataset.labels))
+        return build_model(run.file("model.py"), info.recipe.model, shape, len(dataset.labels))
 
 
-def _compiled_model(run: Run, recipe: Recipe, dataset: DataSet, samples: int) -> Any:
-    model = _built_model(run, recipe, dataset)
+def _compiled_model(run: Run, dataset: DataSet, samples: int) -> Any:
+    recipe = run.info.recipe
+    model = in_precision(_built_model(run, dataset), recipe.train.precision)
     model.compile(
         optimizer=make_optimizer(recipe.train, math.ceil(samples / recipe.train.batch)),
-        loss=make_loss(recipe.train.loss),
+        loss=make_loss(loss_options(recipe.train, recipe.model.task, len(dataset.labels))),
         metrics=["accuracy"],
     )
     model.optimizer.build(model.trainable_variables)
@@ -330,12 +343,11 @@ def _finish(run: Run, model: Any, progress: Progress) -> None:
     run.file(CHECKPOINT).unlink(missing_ok=True)
 
 
-def predict_classes(model: Any, recipe: Recipe, raw: np.ndarray) -> np.ndarray:
-    """Classes that a float Keras model gives to raw samples, in large batches; ``[N]`` int64."""
-    step, shape = 1000, model.input_shape[1:]
+def predict_outputs(model: Any, preprocess: PreprocessKind, raw: np.ndarray) -> np.ndarray:
+    """What a float Keras model gives for raw samples, in large batches; ``[N, ...]`` float32."""
+    step, shape = 500, model.input_shape[1:]
     parts = [
-        np.asarray(model(recipe.preprocess.apply(raw[start : start + step]).reshape(-1, *shape), training=False))
+        np.asarray(model(preprocess.apply(raw[start : start + step]).reshape(-1, *shape), training=False))
         for start in range(0, len(raw), step)
     ]
-    classes: np.ndarray = np.concatenate(parts).reshape(len(raw), -1).argmax(axis=1).astype(np.int64)
-    return classes
+    return np.concatenate(parts).astype(np.float32)

@@ -192,8 +192,8 @@ def test_digests(tmp_path: Path) -> None:
         assert len(data.train) + len(data.test) == 14
         digests.append(data.sha256)
     assert digests[0] == digests[1]
-    assert digests[0]["set: train images"] == digests[2]["set: train images"]
-    assert digests[0]["set: test images"] != digests[2]["set: test images"]
+    assert digests[0]["set: train files"] == digests[2]["set: train files"]
+    assert digests[0]["set: test files"] != digests[2]["set: test files"]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "PPM", "TIFF"])
@@ -364,7 +364,7 @@ class OneImage:
     """A source of a single image."""
 
     def __init__(self, data: bytes) -> None:
-        self.path, self.images, self.folders, self._data = Path(), {("x",): "x"}, set(), data
+        self.path, self.files, self.folders, self._data = Path(), {("x",): "x"}, set(), data
 
     def read(self, key: str) -> bytes:
         del key

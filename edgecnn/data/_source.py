@@ -1,4 +1,4 @@
-"""Image files in a folder or in a zip, listed by name and read one by one. Nothing is unpacked to disk."""
+"""Files in a folder or in a zip, listed by name and read one by one. Nothing is unpacked to disk."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from edgecnn.data.base import SplitName
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import readable_os_errors, sha256_file, sha256_tree
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
-_MOST_BYTES = 1 << 28    # of one image file in a zip: what unpacks to more is no picture
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
+_MOST_BYTES = 1 << 28    # of one file in a zip: what unpacks to more is no sample
 
 Parts = tuple[str, ...]
 
@@ -24,12 +24,12 @@ class Source(Protocol):
 
     Attributes:
         path: Where it is.
-        images: Its image files by the parts of their names, in sorted order; the value is what ``read`` takes.
+        files: Those of the wanted kind by the parts of their names, sorted; the value is what ``read`` takes.
         folders: All its folders, empty ones too, by the parts of their names.
     """
 
     path: Path
-    images: dict[Parts, str]
+    files: dict[Parts, str]
     folders: set[Parts]
 
     def read(self, key: str) -> bytes:
@@ -43,17 +43,17 @@ class Source(Protocol):
 
 
 class FolderSource:
-    """Images below a folder. Symbolic links are followed, but not back into a folder they are in."""
+    """Files below a folder. Symbolic links are followed, but not back into a folder they are in."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, suffixes: tuple[str, ...]) -> None:
         self.path = path
-        self.images: dict[Parts, str] = {}
+        self.files: dict[Parts, str] = {}
         self.folders: set[Parts] = set()
         for parts, is_folder in sorted(_walk(path, (), ())):
             if is_folder:
                 self.folders.add(parts)
-            elif _is_image(parts):
-                self.images[parts] = "/".join(parts)
+            elif parts[-1].lower().endswith(suffixes):
+                self.files[parts] = "/".join(parts)
 
     def read(self, key: str) -> bytes:
         """The bytes of one file."""
@@ -66,17 +66,17 @@ class FolderSource:
 
     def digest(self, split: SplitName, keys: list[str]) -> dict[str, str]:
         """One digest over the names and contents of the files given."""
-        name = f"{self.path.resolve().name}: {split} images"
+        name = f"{self.path.resolve().name}: {split} files"
         with readable_os_errors(self.path, "read"):
             return {name: sha256_tree([self.path / key for key in keys], self.path)}
 
 
 class ZipSource:
-    """Images in a zip file. Names are only ever looked at, so none can lead out of the archive."""
+    """Files in a zip file. Names are only ever looked at, so none can lead out of the archive."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, suffixes: tuple[str, ...]) -> None:
         self.path = path
-        self.images: dict[Parts, str] = {}
+        self.files: dict[Parts, str] = {}
         self.folders: set[Parts] = set()
         try:
             with readable_os_errors(path, "read"):
@@ -95,9 +95,9 @@ class ZipSource:
             self.folders.update(parts[:depth] for depth in range(1, len(parts)))
             if name.endswith("/"):
                 self.folders.add(parts)
-            elif _is_image(parts):
+            elif parts[-1].lower().endswith(suffixes):
                 found[parts] = entry.filename
-        self.images = dict(sorted(found.items()))
+        self.files = dict(sorted(found.items()))
 
     def read(self, key: str) -> bytes:
         """The bytes of one member."""
@@ -127,8 +127,13 @@ class ZipSource:
         return {self.path.name: sha256_file(self.path)}
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, suffixes: tuple[str, ...] = IMAGES, like: str = "train/<class>/*.png") -> Source:
     """The folder or zip at ``path``.
+
+    Args:
+        path: A folder or a ``.zip``.
+        suffixes: Of the files that are listed, in lower case.
+        like: What such a tree looks like, for messages.
 
     Raises:
         UsageError: There is nothing of that name.
@@ -137,10 +142,10 @@ def open_source(path: Path) -> Source:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except OSError as error:    # too long a name, or a folder above it that may not be entered
-        raise UsageError(f"{path}: cannot be looked at: {error.strerror}. Give a folder or zip of images.") from error
+        raise UsageError(f"{path}: cannot be looked at: {error.strerror}. Give a folder or a zip.") from error
     if not is_there:
-        raise UsageError(f"{path}: no such file or folder. data.path is a folder or zip with train/<class>/*.png")
-    return FolderSource(path) if is_folder else ZipSource(path)
+        raise UsageError(f"{path}: no such file or folder. data.path is a folder or zip with {like}")
+    return FolderSource(path, suffixes) if is_folder else ZipSource(path, suffixes)
 
 
 def _walk(folder: Path, parts: Parts, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Parts, bool]]:
@@ -175,6 +180,3 @@ def _is_ignored(name: str) -> bool:
     """Hidden files and folders (``..`` among them), and what operating systems leave behind."""
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
 
-
-def _is_image(parts: Parts) -> bool:
-    return parts[-1].lower().endswith(SUFFIXES)
