@@ -68,6 +68,17 @@ def names_a_file(reference: str) -> bool:
     return path.suffix.lower() in KINDS
 
 
+def plain_file(reference: str) -> tuple[Path, str] | None:
+    """The file that a ``RUN|FILE`` argument means and the stem of what is made from it; None where it means a run.
+
+    That is a file of the user's, or the trained model that comes with the zoo under that name.
+    """
+    if names_a_file(reference):
+        return Path(reference), Path(reference).stem
+    shipped = _shipped(reference)
+    return None if shipped is None else (shipped, reference)
+
+
 def resolve(reference: str) -> Target:
     """A run (its folder, or a model's name for its latest one) with all its model files, or a single model file.
 

@@ -24,6 +24,7 @@ from edgecnn.mcu.samples import random_samples
 from edgecnn.mcu.sizes import Sizes, measure
 from edgecnn.mcu.targets import Target
 from edgecnn.mcu.toolchain import MissingToolError, require_tools
+from edgecnn.zoo import shipped_by
 from firmware_export.c_names import name_problem
 from firmware_export.compiler import Compiled, compile_model
 from firmware_export.errors import ModelError
@@ -193,7 +194,9 @@ def compiled_model(data: bytes, artefact: ModelFile) -> Compiled:
     Raises:
         EdgecnnError: The compiler does not take the model.
     """
-    stem = artefact.run.info.model if artefact.run is not None else artefact.path.stem
+    folder = shipped_by(artefact.path)
+    known = artefact.run.info.model if artefact.run is not None else folder.name if folder is not None else None
+    stem = known or artefact.path.stem
     name = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_")
     if name_problem(name):
         name = "network"

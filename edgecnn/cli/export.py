@@ -36,7 +36,7 @@ def command(
     target: str | None,
     output: Output,
 ) -> None:
-    """Export a run, or a plain .tflite or .keras file.
+    """Export a run, a plain .tflite or .keras file, or a model that comes trained.
 
     \b
     c           <name>.h/.c, weights and kernels: C99 without dependencies
@@ -77,15 +77,15 @@ def command(
 def _c_source(
     reference: str, name: str | None, out: Path | None, single_header: bool, target: str | None, output: Output
 ) -> tuple[Path, CSource]:
-    from edgecnn.artefacts import names_a_file
+    from edgecnn.artefacts import plain_file
     from edgecnn.export.c_source import left_over
     from edgecnn.pipeline import c_source, c_source_stage
     from edgecnn.runs import find_run
 
-    if names_a_file(reference):
-        stem = name or Path(reference).stem
+    if (file := plain_file(reference)) is not None:
+        stem = name or file[1]
         folder = out or Path(f"{stem}_firmware")
-        source = c_source(Path(reference), stem, folder, single_header, target)
+        source = c_source(file[0], stem, folder, single_header, target)
     else:
         run = find_run(reference)
         stem = name or run.info.model
@@ -96,27 +96,27 @@ def _c_source(
 
 
 def _c_array(reference: str, name: str | None, out: Path | None) -> tuple[Path, CArray]:
-    from edgecnn.artefacts import names_a_file
+    from edgecnn.artefacts import plain_file
     from edgecnn.pipeline import c_array, c_array_stage
     from edgecnn.runs import find_run
 
-    if not names_a_file(reference):
+    if (file := plain_file(reference)) is None:
         return c_array_stage(find_run(reference), name, out)
-    stem = name or Path(reference).stem
+    stem = name or file[1]
     folder = out or Path(f"{stem}_c_array")
-    return folder, c_array(Path(reference), stem, folder)
+    return folder, c_array(file[0], stem, folder)
 
 
 def _onnx(reference: str, int8: bool, name: str | None, out: Path | None, output: Output) -> tuple[Path, OnnxExport]:
-    from edgecnn.artefacts import names_a_file
+    from edgecnn.artefacts import plain_file
     from edgecnn.cli._display import TerminalDisplay
     from edgecnn.runs import find_run
 
     display = TerminalDisplay(output)
-    if names_a_file(reference):
+    if (file := plain_file(reference)) is not None:
         from edgecnn.plain_files import onnx_file
 
-        return onnx_file(Path(reference), int8, out or Path(), name or Path(reference).stem, display)
+        return onnx_file(file[0], int8, out or Path(), name or file[1], display)
     from edgecnn.data import open_dataset
     from edgecnn.pipeline import onnx_stage
 
@@ -158,5 +158,5 @@ def _onnx_lines(path: Path, check: OnnxExport) -> list[str]:
     return [
         f"wrote  {path} ({size(check.size_bytes)})",
         f"check  {check.samples} samples: largest difference {check.largest_difference:.3g}{unit}, "
-        f"same class on {percent(check.agreement)}",
+        f"same result on {percent(check.agreement)}",
     ]

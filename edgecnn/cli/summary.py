@@ -17,23 +17,48 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("reference", metavar="RUN|FILE")
+@click.argument("reference", metavar="RUN|FILE|MODEL")
 @common_options
 def command(reference: str, output: Output) -> None:
-    """Layers, shapes, parameters, MACs, weight bytes, largest tensors and memory plan of RUN or FILE.
+    """Layers, shapes, parameters, MACs, weight bytes, largest tensors, memory plan of RUN, FILE or MODEL.
 
     The memory plan is that of the model compiled to C (edgecnn export --to c), beside TFLite Micro's arena where its
     package is installed: what a layer keeps of its output, and in how many bytes of the arena.
 
     RUN is a run folder, or a model's name for its latest run: its int8 model, or its Keras model before it is
-    quantized. FILE is any .tflite or .keras file.
+    quantized. FILE is any .tflite or .keras file. MODEL is a folder with recipe.toml, or a name in the zoo that was
+    never trained here: its network as training begins with it.
 
     \b
     Example:
       edgecnn summary fashion_mnist_cnn
       edgecnn summary model.tflite --json
+      edgecnn summary ./my_model
     """
-    path = _find(reference)
+    summary = _of_folder(reference) or _of_file(_find(reference))
+    parts = (_heading(summary), _layers(summary), _largest(summary), *_memory(summary), _facts(summary))
+    output.result(summary.model_dump(mode="json"), *(line for part in parts for line in (part, "")))
+
+
+def _of_folder(reference: str) -> Summary | None:
+    """The network of a model folder, or of a model of the zoo that has neither a run nor a shipped file; or None."""
+    from edgecnn.artefacts import plain_file
+    from edgecnn.runs import INFO, has_run
+    from edgecnn.zoo import find_model, model_names
+
+    path = Path(reference)
+    folder = (path / "recipe.toml").is_file() and not (path / INFO).is_file()
+    if not folder and (reference not in model_names() or plain_file(reference) is not None or has_run(reference)):
+        return None
+    from edgecnn.summary import summarize_keras
+    from edgecnn.untrained import untrained_model
+
+    model = find_model(reference)
+    return summarize_keras(untrained_model(model)).model_copy(update={"name": str(model.path)})
+
+
+def _of_file(path: Path) -> Summary:
+    """A model file."""
     if path.suffix.lower() == ".keras":
         from edgecnn.keras_quiet import load_keras_model
         from edgecnn.summary import summarize_keras
@@ -44,9 +69,7 @@ def command(reference: str, output: Output) -> None:
         from edgecnn.tflite_file import read_graph
 
         summary = _planned(summarize(read_graph(path)), path)
-    summary = summary.model_copy(update={"name": str(path), "file_bytes": path.stat().st_size})
-    parts = (_heading(summary), _layers(summary), _largest(summary), *_memory(summary), _facts(summary))
-    output.result(summary.model_dump(mode="json"), *(line for part in parts for line in (part, "")))
+    return summary.model_copy(update={"name": str(path), "file_bytes": path.stat().st_size})
 
 
 def _planned(summary: Summary, path: Path) -> Summary:
@@ -70,6 +93,7 @@ def _memory(summary: Summary) -> list[Table | str]:
 
 def _find(reference: str) -> Path:
     """The model file that a reference means."""
+    from edgecnn.artefacts import plain_file
     from edgecnn.errors import EdgecnnError, UsageError
     from edgecnn.files import is_there
     from edgecnn.runs import INT8_TFLITE, KERAS, find_run
@@ -80,6 +104,8 @@ def _find(reference: str) -> Path:
         return path
     if there and path.is_file():
         raise UsageError(f"{reference}: not a model file that is known here. Supported: .tflite, .keras, or a run.")
+    if (file := plain_file(reference)) is not None:
+        return file[0]
     run = find_run(reference)
     for name in (INT8_TFLITE, KERAS):
         if run.file(name).is_file():
@@ -90,7 +116,8 @@ def _find(reference: str) -> Path:
 def _heading(summary: Summary) -> str:
     from edgecnn.formats import size
 
-    return f"{summary.name}: {summary.format}, {summary.dtype}, {size(summary.file_bytes)}"
+    bytes_or_none = "not trained" if summary.file_bytes is None else size(summary.file_bytes)
+    return f"{summary.name}: {summary.format}, {summary.dtype}, {bytes_or_none}"
 
 
 def _table(*columns: str, left: int) -> Table:

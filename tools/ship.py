@@ -1,0 +1,140 @@
+"""Put a trained run into the zoo: its int8 model and contract beside ``model.py``, its figures on the card.
+
+    python tools/ship.py runs/lenet5/latest
+
+The run must be quantized. The card's text between ``<!-- figures -->`` and ``<!-- /figures -->`` is replaced; a card
+without the markers is refused. A model above 600 kB is not shipped: its card gets the figures alone. A test
+(``tests/models/test_cards.py``) holds the card against the shipped file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from edgecnn.errors import EdgecnnError
+from edgecnn.export.c_source import CSource, c_source
+from edgecnn.files import write_text
+from edgecnn.formats import count, percent, size
+from edgecnn.runs import CONTRACT, INT8_TFLITE, Quantization, RunInfo, Training, find_run
+from edgecnn.summary import summarize
+from edgecnn.tflite_file import read_graph
+from edgecnn.zoo import SHIPPED, find_model
+
+LARGEST = 600_000
+"""Bytes of an int8 file that the zoo still carries."""
+
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+TARGET = "cortex-m4"
+TITLES = {"auc": "area under the ROC curve", "macro_f1": "mean F1 of the classes", "mean_iou": "mean IoU"}
+
+
+def figures(info: RunInfo, model: Path) -> str:
+    """The card's section, from a run and its int8 file."""
+    assert info.quantization is not None and info.training is not None
+    source = c_source(model, info.model, target=TARGET)
+    facts = [*_network(info.training, model, source), *_training(info.training)]
+    lines = ["", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    return "\n".join([*lines, *_quality(info, info.quantization), ""])
+
+
+def _network(training: Training, model: Path, source: CSource) -> list[tuple[str, str]]:
+    memory, summary = source.memory, summarize(read_graph(model))
+    facts = [
+        ("parameters", count(training.parameters)),
+        ("MACs of one inference", count(summary.macs)),
+        ("int8 file", f"{count(model.stat().st_size)} bytes"),
+        ("weights in int8", f"{count(memory.weight_bytes)} bytes"),
+        ("arena of the C source", f"{count(memory.arena_bytes)} bytes"),
+    ]
+    if memory.push_arena_bytes is not None:
+        facts.append(("the same, input row by row", f"{count(memory.push_arena_bytes)} bytes"))
+    if memory.tflm_arena_bytes is not None:
+        facts.append(("arena of TFLite Micro", f"{count(memory.tflm_arena_bytes)} bytes, measured on x86-64"))
+    if (sizes := source.sizes) is not None:
+        code = f"of which code {count(sizes.code_bytes)}"
+        facts.append((f"flash on {sizes.target} at {sizes.optimization}", f"{count(sizes.flash_bytes)} bytes, {code}"))
+        facts.append(("stack there", f"{count(sizes.stack_bytes)} bytes"))
+    return facts
+
+
+def _training(training: Training) -> list[tuple[str, str]]:
+    spent = f"{training.seconds / 60:.1f} min" if training.seconds >= 90 else f"{training.seconds:.0f} s"
+    return [("training", f"{training.epochs} epochs, epoch {training.best_epoch} kept, {spent} on an x86-64 server")]
+
+
+def _quality(info: RunInfo, found: Quantization) -> list[str]:
+    if info.recipe.model.task == "filter":
+        return []
+    what = "pixels" if info.recipe.model.task == "segmentation" else "samples"
+    rows = [
+        (
+            "accuracy" if what == "samples" else "accuracy of pixels",
+            _with_interval(found.float_accuracy, found.float_accuracy_low, found.float_accuracy_high),
+            _with_interval(found.accuracy, found.accuracy_low, found.accuracy_high),
+        )
+    ]
+    for name, value in found.metrics.items():
+        rows.append((TITLES.get(name, name), f"{found.float_metrics[name]:.4f}", f"{value:.4f}"))
+    drop = f"{found.drop * 100:.2f} points ({found.drop_low * 100:.2f} to {found.drop_high * 100:.2f})"
+    data = info.data.source if info.data is not None else ""
+    jpeg = ", images recompressed as JPEG" if "JPEG" in data else ""
+    return [
+        f"On the {count(found.samples)} test samples of `{info.recipe.data.set}`{jpeg}, with 95 % intervals:",
+        "",
+        "| | float | int8 |",
+        "|---|---|---|",
+        *(f"| {name} | {before} | {after} |" for name, before, after in rows),
+        "",
+        f"From float to int8 the accuracy falls by {drop}.",
+    ]
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return f"{percent(value)} ({low * 100:.2f} to {high * 100:.2f})"
+
+
+def ship(reference: str) -> list[str]:
+    """Ship a run; what was done, a sentence each.
+
+    Raises:
+        EdgecnnError: The run is not quantized, its model is not of the zoo, or its card has no place for figures.
+    """
+    run = find_run(reference)
+    info = run.info
+    model = run.require(INT8_TFLITE, f"edgecnn quantize {run.path}")
+    folder = find_model(info.model)
+    card = folder.path / "README.md"
+    text = folder.card
+    if not re.search(f"{BEGIN}.*?{END}", text, flags=re.DOTALL):
+        raise EdgecnnError(f"{card}: no {BEGIN} and {END} in it, so there is no place for the figures.")
+    section = figures(info, model)
+    write_text(card, re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{section}\n{END}", text, flags=re.DOTALL))
+    done = [f"wrote {card}"]
+    if model.stat().st_size < LARGEST:
+        shutil.copyfile(model, folder.path / SHIPPED)
+        shutil.copyfile(run.file(CONTRACT), folder.path / CONTRACT)
+        done.append(f"wrote {folder.path / SHIPPED} ({size(model.stat().st_size)})")
+    else:
+        done.append(f"{model.name} has {size(model.stat().st_size)}, more than {size(LARGEST)}: not shipped")
+    return done
+
+
+def main() -> int:
+    """Ship the runs named on the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", nargs="+", help="a run folder, or a model's name for its latest run")
+    try:
+        for reference in parser.parse_args().run:
+            print("\n".join(ship(reference)))
+    except EdgecnnError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
