@@ -15,10 +15,10 @@ demo:  ## train fashion_mnist_cnn for a few epochs, quantize, export, measure, w
 	@tools/timed.sh 'make demo' sh -c 'tools/setup.sh all && tools/demo.sh'
 
 test:  ## every test (about 25 minutes at most on two cores)
-	@tools/timed.sh 'make test' sh -c 'tools/setup.sh dev && $(BIN)/python -m pytest $(ARGS)'
+	@tools/timed.sh 'make test' sh -c 'tools/setup.sh dev && $(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)'
 
 check: setup  ## the quick loop: ruff, mypy, the tests that take no training
-	@tools/timed.sh 'make check' sh -c '$(MAKE) --no-print-directory lint && $(BIN)/python -m pytest -q -m "not slow" $(ARGS)'
+	@tools/timed.sh 'make check' sh -c '$(MAKE) --no-print-directory lint && $(BIN)/python -m pytest -n auto --dist loadscope -q -m "not slow" $(ARGS)'
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

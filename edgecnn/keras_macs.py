@@ -76,6 +76,11 @@ def _convolution(call: Call) -> int:
     return prod(call.output) * _size(call.layer.kernel, slice(0, -1))
 
 
+def _partial(call: Call) -> int:
+    """Several kernels ``[side, side, in, filters]``, each for its own maps of the output."""
+    return prod(call.output[:-1]) * sum(_size(kernel) for kernel in call.layer.kernels)
+
+
 def _depthwise(call: Call) -> int:
     return prod(call.output) * prod(int(size) for size in call.layer.kernel_size)
 
@@ -116,6 +121,7 @@ _MACS: dict[str, Callable[[Call], int]] = {
     "Conv1D": _convolution,
     "Conv2D": _convolution,
     "Conv3D": _convolution,
+    "PartialConv2D": _partial,
     "DepthwiseConv1D": _depthwise,
     "DepthwiseConv2D": _depthwise,
     "SeparableConv1D": _separable,

@@ -28,6 +28,7 @@ from edgecnn.runs import (
     RunInfo,
     installed_versions,
 )
+from edgecnn.training.distributed import Cluster
 from edgecnn.training.train import Watcher
 
 C_ARRAY = "c_array"
@@ -59,31 +60,42 @@ class Display(Protocol):
         """A ``rich``-like progress for work that describes its own steps."""
 
 
-def train_stage(run: Run, dataset: DataSet, display: Display, resume: bool = False) -> None:
+def train_stage(
+    run: Run, dataset: DataSet, display: Display, resume: bool = False, cluster: Cluster | None = None
+) -> None:
     """Train unless that is done, then evaluate the float model on the whole test split unless that is done.
+
+    A filter is built instead, and there is nothing to evaluate.
 
     Args:
         run: New, or begun earlier.
         dataset: What the recipe's ``[data]`` names.
         display: Told what is being done.
         resume: The run was begun earlier.
+        cluster: The processes that share the training, of which this one is the chief.
     """
     from edgecnn.evaluate import evaluate_outputs
     from edgecnn.keras_quiet import load_keras_model
+    from edgecnn.training.fixed import build_fixed
     from edgecnn.training.train import predict_outputs, train
 
     info = run.info
     recipe = info.recipe
     if KERAS in info.artefacts:
         display.say(f"{run.path} is trained to its end already.")
+    elif recipe.model.task == "filter":
+        display.say(f"Building {info.model} for {recipe.data.set} in {run.path}: its weights are fixed, not trained")
+        build_fixed(run, dataset)
     else:
         if resume:
             _warn_of_other_versions(info.versions, display)
         display.say(f"Training {info.model} on {recipe.data.set}, at most {recipe.train.epochs} epochs, in {run.path}")
+        if cluster is not None:
+            display.say(f"{len(cluster.workers)} workers share it; it begins when all of them are there")
         with display.training() as watcher:
-            train(run, dataset, watcher, resume)
+            train(run, dataset, watcher, resume, cluster)
     info = run.info
-    if info.evaluation is None and info.data is not None:
+    if info.evaluation is None and info.data is not None and recipe.model.task != "filter":
         outputs = predict_outputs(load_keras_model(run.file(KERAS), "evaluation"), info.preprocessing, dataset.test.x)
         found = evaluate_outputs(recipe.model.task, dataset.test.y, outputs, dataset.labels)
         data = info.data.model_copy(update={"sha256": dict(dataset.sha256), "test_samples": len(dataset.test)})
@@ -118,7 +130,7 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
         EdgecnnError: The model cannot be made int8 throughout. A drop above the budget is no error here.
     """
     from edgecnn.keras_quiet import load_keras_model
-    from edgecnn.quantize import calibration_samples, compare, convert, with_contract
+    from edgecnn.quantize import calibration_samples, compare, compare_filters, convert, with_contract
     from edgecnn.training.train import training_splits
 
     info = run.info
@@ -129,16 +141,16 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
     samples = calibration_samples(learned, calibration or recipe.quantize.calibration, recipe.train.seed)
     display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
     converted = convert(load_keras_model(source, "quantization"), info.preprocessing.apply(samples.x))
-    contracts = []
+    contracts, task = [], recipe.model.task
+    labels = () if task == "filter" else dataset.labels    # the classes of the data are not what a filter gives
     for name, data in ((FLOAT_TFLITE, converted.float_tflite), (INT8_TFLITE, converted.int8_tflite)):
-        whole, contract = with_contract(
-            data, info.model, dataset.labels, info.preprocessing, recipe.data.set, recipe.model.task
-        )
+        whole, contract = with_contract(data, info.model, labels, info.preprocessing, recipe.data.set, task)
         write_bytes(run.file(name), whole)
         contracts.append(contract)
     write_text(run.file(CONTRACT), contracts[1].to_json())
+    comparing = compare_filters if task == "filter" else compare
     with display.counting("float and int8 on the test split", 2 * len(dataset.test)) as advance:
-        comparison = compare(
+        comparison = comparing(
             run.file(FLOAT_TFLITE), run.file(INT8_TFLITE), (contracts[0], contracts[1]), dataset.test, advance
         )
     figures = Quantization(
@@ -188,7 +200,9 @@ def onnx_stage(
     path = (out or run.path) / (f"{name}{'_int8' if int8 else ''}.onnx" if name else usual)
     display.say(f"Checking {path.name} against {source.name} with ONNX Runtime")
     chosen = dataset.test.take(stratified_subset(dataset.test.strata, CHECKED_SAMPLES, seed=0))
-    check = write_checked(proto, path, runtime, source, contract.encode(chosen.x), quantized=int8)
+    check = write_checked(
+        proto, path, runtime, source, contract.encode(chosen.x), quantized=int8, contract=contract
+    )
     figures = OnnxExport(size_bytes=path.stat().st_size, **asdict(check))
     if path == run.file(usual):
         run.record(usual, **{"onnx_int8" if int8 else "onnx": figures})
@@ -324,7 +338,7 @@ def run_pipeline(
     from edgecnn.report import write_outputs
 
     train_stage(run, dataset, display, resume)
-    quantize_stage(run, dataset, display)
+    quantized = quantize_stage(run, dataset, display)
     display.say("Exporting C source, C array and ONNX")
     problems = []
     exports: tuple[tuple[str, Callable[[], object]], ...] = (
@@ -352,10 +366,21 @@ def run_pipeline(
             limit=None,
             progress=progress,
         )
-    results = results.model_copy(update={"notes": [*problems, *results.notes]})
+    results = results.model_copy(update={"notes": [*problems, *_filter_notes(quantized), *results.notes]})
     written = write_outputs(results, run.path, display.warn)
     run.record(*(path.name for path in written))
     return Outcome(results, tuple(problems))
+
+
+def _filter_notes(figures: Quantization) -> list[str]:
+    """How far int8 is from float, for a network that has no accuracy to tell it by."""
+    if figures.largest_error_steps is None:
+        return []
+    psnr = "" if figures.psnr_db is None else f"{figures.psnr_db:.1f} dB PSNR, "
+    return [
+        f"int8 against float outputs on {figures.samples} test samples: {psnr}"
+        f"largest error {figures.largest_error_steps:.2f} steps of the int8 output."
+    ]
 
 
 def over_budget(run: Run) -> list[str]:

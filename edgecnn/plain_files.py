@@ -139,7 +139,9 @@ def onnx_file(path: Path, int8: bool, out: Path, stem: str, display: Display) ->
         words, agreement = f"{RANDOM_SAMPLES} random inputs", RANDOM_AGREEMENT
     target = out / (f"{stem}.onnx" if not int8 or stem.endswith("int8") else f"{stem}_int8.onnx")
     display.say(f"Checking {target.name} against {path.name} with ONNX Runtime on {words}")
-    check = write_checked(proto, target, runtime, path, inputs, quantized=int8, agreement=agreement)
+    check = write_checked(
+        proto, target, runtime, path, inputs, quantized=int8, contract=contract, agreement=agreement
+    )
     return target, OnnxExport(size_bytes=target.stat().st_size, **asdict(check))
 
 

@@ -107,11 +107,14 @@ def random_inputs(end: TensorContract, count: int) -> np.ndarray:
         count: How many.
 
     Returns:
-        ``[count, ...]`` of the input's shape and type: integers over the whole range of the type, floats 0 to 1.
+        ``[count, ...]`` of the input's shape and type: integers over the whole range of the type, floats 0 to 1, and
+        0 or 1 where they are ids, since every table has those and only a table says which others there are.
     """
     generator = np.random.default_rng(0)
     shape = (count, *end.shape[1:])
     if end.dtype == "float32":
         return generator.random(shape, dtype=np.float32)
+    if end.dtype == "int32":
+        return generator.integers(0, 2, shape, dtype=np.int32)
     limits = np.iinfo(end.dtype)
     return generator.integers(limits.min, limits.max, shape, dtype=end.dtype, endpoint=True)

@@ -17,8 +17,9 @@ from edgecnn.data.base import Samples
 from edgecnn.data.split import stratified_subset
 from edgecnn.errors import EdgecnnError, UsageError, first_line
 from edgecnn.evaluate import evaluate_outputs, hits
+from edgecnn.keras_lowering import lowered
 from edgecnn.keras_quiet import import_keras, quiet_native
-from edgecnn.predict import run_outputs
+from edgecnn.predict import output_contract, run_outputs
 from edgecnn.preprocess import PreprocessKind
 from edgecnn.results import Evaluation
 from edgecnn.runtimes import load_session
@@ -28,6 +29,8 @@ from edgecnn.tflite_file import float_nodes
 from edgecnn.tflite_metadata import embed
 from firmware_export.graph import Graph
 from firmware_export.tflite import read_model
+
+_FILTER_CHUNK = 256
 
 WARN_DROP = 0.01
 """A loss of accuracy above this is worth a warning whatever the budget allows: one point."""
@@ -62,7 +65,7 @@ def convert(model: Any, inputs: np.ndarray) -> Converted:
     keras = import_keras("quantization")
     # With the batch fixed to 1 the converter writes no SHAPE, STRIDED_SLICE and PACK around a RESHAPE.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=model.inputs[0].dtype, name="input")
-    single = keras.Model(fixed, model(fixed, training=False))
+    single = keras.Model(fixed, lowered(model, fixed)(fixed, training=False))
 
     def representative() -> Iterator[list[np.ndarray]]:
         for sample in inputs:
@@ -209,3 +212,55 @@ def compare(
     right = [hits(test.y, decided) for decided in classes]
     drop = paired_drop(*right) if right[0].dtype == np.bool_ else mean_interval(right[0] - right[1])
     return Comparison(before, after, drop, float(np.mean(classes[0] == classes[1])))
+
+
+@dataclass(frozen=True)
+class FilterComparison:
+    """The outputs of a filter in float and in int8 on the same test samples.
+
+    Attributes:
+        samples: Test samples.
+        psnr: Peak signal-to-noise ratio in dB: ``10 log10(peak^2 / mean squared error)``, where ``peak`` is the range
+            of the float outputs over all samples; None where the outputs are the same.
+        largest_error: In steps of the int8 output; half a step is what rounding alone may cost.
+    """
+
+    samples: int
+    psnr: float | None
+    largest_error: float
+
+    def figures(self) -> dict[str, Any]:
+        """Flat, as ``run.json`` and ``--json`` have them."""
+        return {"samples": self.samples, "psnr_db": self.psnr, "largest_error_steps": self.largest_error}
+
+
+def compare_filters(
+    float_file: Path,
+    int8_file: Path,
+    contracts: tuple[Contract, Contract],
+    test: Samples,
+    advance: Callable[[int], None] | None = None,
+) -> FilterComparison:
+    """Run both files of a filter over the whole test split, on LiteRT; arguments as those of ``compare``.
+
+    Raises:
+        EdgecnnError: The test split is empty.
+    """
+    if len(test) == 0:
+        raise EdgecnnError("there are no samples to compare on: the test split is empty.")
+    sessions = [load_session("litert", path) for path in (float_file, int8_file)]
+    low, high, squares, largest, count = np.inf, -np.inf, 0.0, 0.0, 0
+    for start in range(0, len(test), _FILTER_CHUNK):    # outputs are as large as inputs: never all of them at once
+        raw = test.x[start : start + _FILTER_CHUNK]
+        exact, found = (
+            run_outputs(session, contract, raw, advance).astype(np.float64)
+            for session, contract in zip(sessions, contracts, strict=True)
+        )
+        errors = np.abs(found - exact)
+        low, high = min(low, float(exact.min())), max(high, float(exact.max()))
+        squares, count = squares + float((errors**2).sum()), count + errors.size
+        largest = max(largest, float(errors.max()))
+    psnr = None if squares == 0 or high == low else 10 * float(np.log10((high - low) ** 2 * count / squares))
+    step = output_contract(sessions[1], contracts[1]).scale
+    assert step is not None    # an int8 file
+    return FilterComparison(len(test), psnr, largest / step)

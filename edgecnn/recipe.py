@@ -9,8 +9,21 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from edgecnn.architecture.plan import check_architecture
+from edgecnn.architecture.settings import ArchitectureSettings
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.preprocess import KINDS, ImagePreprocess, Preprocess
 from edgecnn.tasks import Task
@@ -21,6 +34,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_TAGS = {(kind,) for kind in KINDS}
 _UNITS = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "mb": 1000**2, "mib": 1024**2}
 
 
@@ -47,19 +61,31 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ModelSection(_Section):
+class ModelSection(_Section, ArchitectureSettings):
     """``[model]``"""
 
     name: Annotated[str, AfterValidator(_c_name)] = Field(description="Names files and C identifiers of exports.")
     task: Task = "classification"
     description: str = ""
     arguments: dict[str, Any] = Field(default_factory=dict, description="Handed to build() of model.py by name.")
-    architecture: str | None = Field(
-        default=None, description="In place of model.py: a notation such as '(CR)2P(CR)2P(CR)2PF'."
-    )
     base: str | None = Field(
         default=None, description="A trained run whose layers the network continues; a model's name for its latest run."
     )
+    architecture: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="In place of model.py: a notation such as '(CR)2P(CR)2P(CR)2PF', with its sizes beside it.",
+    )
+
+    @field_validator("architecture")
+    @classmethod
+    def _can_be_built(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """The fields before it are known here, as far as they have no mistake of their own."""
+        try:
+            check_architecture(value, info.data)
+        except UsageError as error:
+            raise PydanticCustomError("architecture", "{message}", {"message": str(error)}) from error
+        return value
 
 
 class AugmentSection(_Section):
@@ -69,6 +95,7 @@ class AugmentSection(_Section):
     shift: float = Field(default=0.0, ge=0, le=0.5, description="Largest shift, as a fraction of height and width.")
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     rotation: float = Field(default=0.0, ge=0, le=180, description="Largest rotation, in degrees.")
+    quarter_turns: bool = Field(default=False, description="Turns by 0, 90, 180 or 270 degrees, of square images.")
     zoom: float = Field(default=0.0, ge=0, lt=1, description="Largest change of size, as a fraction.")
     brightness: float = Field(default=0.0, ge=0, le=1, description="Largest change, as a fraction of full scale.")
     contrast: float = Field(default=0.0, ge=0, lt=1, description="Largest change of contrast, as a fraction.")
@@ -76,6 +103,7 @@ class AugmentSection(_Section):
     # Audio and signals.
     noise: float = Field(default=0.0, ge=0, description="Deviation of white noise, as a fraction of the sample's own.")
     gain: float = Field(default=0.0, ge=0, lt=1, description="Largest change of amplitude, as a fraction.")
+    speed: float = Field(default=0.0, ge=0, le=0.5, description="Largest change of speed, and so of pitch.")
     time_shift: float = Field(default=0.0, ge=0, le=0.5, description="Largest shift in time, as a fraction.")
     time_mask: float = Field(default=0.0, ge=0, lt=1, description="Longest stretch of time masked, as a fraction.")
     frequency_mask: float = Field(default=0.0, ge=0, lt=1, description="Widest band of a spectrogram masked.")
@@ -92,6 +120,9 @@ class DataSection(_Section):
         default=None, description="Height and width that images of an image_folder are resized to."
     )
     channels: Literal[1, 3] | None = None
+    tile: Annotated[tuple[int, int], Field(strict=False)] | None = Field(
+        default=None, description="Height and width of the tiles that images and their masks are cut into."
+    )
     validation: float = Field(default=0.1, gt=0, lt=1, description="Share of the training split that is held back.")
     limit: int | None = Field(default=None, gt=0, description="Use so many training samples, stratified.")
     split: str | None = Field(default=None, description="How the set is divided, where it knows several ways.")
@@ -125,11 +156,13 @@ class TrainSection(_Section):
 
     loss: NamedOptions | None = Field(default=None, description="By default the cross-entropy of the task.")
     optimizer: NamedOptions = NamedOptions(name="adam")
-    schedule: NamedOptions | None = Field(default=None, description="A keras.optimizers.schedules class.")
+    schedule: NamedOptions | None = Field(
+        default=None, description="One of edgecnn.training.schedules, or a keras.optimizers.schedules class."
+    )
     epochs: int = Field(default=15, gt=0)
     batch: int = Field(default=128, gt=0)
     seed: int = Field(default=1, ge=0)
-    monitor: Literal["val_accuracy", "val_loss"] = Field(
+    monitor: Literal["val_accuracy", "val_loss", "val_auc", "val_mean_iou"] = Field(
         default="val_accuracy", description="What makes an epoch the best one; val_loss is steadier on small sets."
     )
     keep: Literal["best", "last"] = Field(
@@ -236,9 +269,10 @@ def _explain(path: Path, text: str, overridden: set[tuple[str, ...]], error: Any
     """One validation error as a sentence with the file and the line."""
     # Positions inside a list, and the tag pydantic inserts for a union, are no keys of the file.
     location = tuple(str(part) for part in error["loc"] if isinstance(part, str))
-    dotted = ".".join(location)
-    from_option = any(location[: len(parts)] == parts for parts in overridden)
-    where = f"--set {dotted}" if from_option else f"{path}:{_line_of(text, location)}: {dotted}"
+    keys = (location[0], *location[2:]) if location[:1] == ("preprocess",) and location[1:2] in _TAGS else location
+    dotted = ".".join(keys)
+    from_option = any(keys[: len(parts)] == parts for parts in overridden)
+    where = f"--set {dotted}" if from_option else f"{path}:{line_of(text, keys)}: {dotted}"
     if error["type"] == "extra_forbidden":
         allowed = _keys_at(location[:-1])
         close = get_close_matches(location[-1], allowed, n=1, cutoff=0.5)
@@ -246,6 +280,8 @@ def _explain(path: Path, text: str, overridden: set[tuple[str, ...]], error: Any
         return f"{where}: unknown key.{guess} Allowed here: {', '.join(allowed)}."
     if error["type"] == "missing":
         return f"{where}: this key is required and is not there."
+    if error["type"] == "architecture":    # shows the notation itself, with a mark below it
+        return f"{where}: {error['msg']}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: found {error['input']!r}: {message[0].lower()}{message[1:]}."
 
@@ -262,8 +298,13 @@ def _keys_at(location: tuple[str, ...]) -> list[str]:
     return sorted(section.model_fields)
 
 
-def _line_of(text: str, location: tuple[str, ...]) -> int:
-    """Line (from 1) of a key: its own, or that of the nearest table or inline table that would hold it."""
+def line_of(text: str, location: tuple[str, ...]) -> int:
+    """Line (from 1) of a key in TOML text: its own, or that of the nearest table or inline table that would hold it.
+
+    Args:
+        text: The file.
+        location: The key's parts, from the outermost table.
+    """
     best, best_depth = 1, 0
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):

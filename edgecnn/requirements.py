@@ -79,6 +79,7 @@ FEATURES: tuple[Feature, ...] = (
         "onnx",
         (Package(("onnx",), "onnx"), Package(("onnxruntime",), "onnxruntime"), Package(("tf2onnx",), "tf2onnx")),
     ),
+    Feature("tune", "search over recipes", "tune", (Package(("optuna",), "optuna"),)),
     Feature("report", "report.html and plots", "report", (Package(("jinja2",), "jinja2"), _MATPLOTLIB)),
     Feature(
         "arena",

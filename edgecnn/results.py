@@ -27,7 +27,7 @@ class ModelRecord(_Record):
     """What was measured."""
 
     name: str
-    task: str = "classification"
+    task: str = Field(default="classification", description="classification, binary, segmentation or filter.")
     parameters: int | None = None
     macs: int | None = Field(default=None, description="Multiply-accumulates of one inference.")
 
@@ -68,21 +68,23 @@ class ClassRecord(_Record):
     recall: float | None
     f1: float | None
     iou: float | None = Field(default=None, description="Intersection over union.")
-    support: int
+    support: int = Field(description="True samples of the class; for segmentation, pixels.")
 
 
 class Evaluation(_Record):
     """A model's figures on labelled samples."""
 
     samples: int
-    correct: int
+    correct: int = Field(description="Samples; for segmentation, pixels.")
     accuracy: float = Field(description="Share of right samples; for segmentation, of right pixels.")
     accuracy_low: float = Field(description="Lower end of the 95 % interval: Wilson's, or that of a mean over images.")
     accuracy_high: float
     auc: float | None = Field(default=None, description="Area under the ROC curve, for binary models.")
     macro_f1: float | None = Field(default=None, description="Mean of the classes' F1.")
     mean_iou: float | None = Field(default=None, description="Mean intersection over union, for segmentation.")
-    confusion_matrix: list[list[int]] = Field(description="Row: true class. Column: predicted.")
+    confusion_matrix: list[list[int]] = Field(
+        description="Row: true class. Column: predicted. Of samples; for segmentation, of pixels."
+    )
     per_class: list[ClassRecord]
 
 
@@ -114,16 +116,22 @@ class Entry(_Record):
     peak_rss_bytes: int | None = Field(description="Peak resident memory of the fresh process after its runs.")
     # Quality on the test split; None where there is no data.
     samples: int | None = None
-    accuracy: float | None = None
-    accuracy_low: float | None = Field(default=None, description="Lower end of Wilson's 95 % interval.")
+    accuracy: float | None = Field(
+        default=None, description="Share of right samples; for segmentation, of right pixels."
+    )
+    accuracy_low: float | None = Field(
+        default=None, description="Lower end of the 95 % interval: Wilson's, or that of a mean over images."
+    )
     accuracy_high: float | None = None
-    auc: float | None = None
-    macro_f1: float | None = None
-    mean_iou: float | None = None
+    auc: float | None = Field(default=None, description="Area under the ROC curve, for binary models.")
+    macro_f1: float | None = Field(default=None, description="Mean of the classes' F1.")
+    mean_iou: float | None = Field(default=None, description="Mean intersection over union, for segmentation.")
     agreement_with_float: float | None = Field(
         default=None, description="Share of samples on which the class is that of the float model in this file."
     )
-    confusion_matrix: list[list[int]] | None = Field(default=None, description="Row: true class. Column: predicted.")
+    confusion_matrix: list[list[int]] | None = Field(
+        default=None, description="Row: true class. Column: predicted. Of samples; for segmentation, of pixels."
+    )
     per_class: list[ClassRecord] | None = None
 
 

@@ -29,6 +29,7 @@ from edgecnn.zoo import ModelFolder, model_names
 SCHEMA_VERSION: Final = 1
 INFO = "run.json"
 KERAS = "model.keras"
+BASE = "base.keras"
 FLOAT_TFLITE = "model_float.tflite"
 INT8_TFLITE = "model_int8.tflite"
 CONTRACT = "contract.json"
@@ -62,6 +63,14 @@ class Artefact(_Record):
     bytes: int
 
 
+class BaseUsed(_Record):
+    """The trained run whose layers the run's network continues; its model is in the run as ``base.keras``."""
+
+    run: str
+    model: str
+    data_set: str
+
+
 class DataUsed(_Record):
     """What the run was trained, and later tested, on."""
 
@@ -78,7 +87,7 @@ class Training(_Record):
     """How the training went."""
 
     epochs: int
-    best_epoch: int = Field(description="From 1.")
+    best_epoch: int = Field(description="Of the weights that were kept, from 1.")
     seconds: float
     val_accuracy: float
     val_loss: float
@@ -87,23 +96,25 @@ class Training(_Record):
 
 
 class Quantization(_Record):
-    """Float and int8 on the whole test split."""
+    """Float and int8 on the whole test split: how often each is right, or how far apart the outputs of a filter are."""
 
     scheme: str = "int8"
     calibration_samples: int
     size_bytes: int = Field(description="Of the int8 file.")
     float_size_bytes: int
     samples: int = Field(description="Test samples.")
-    float_accuracy: float
-    float_accuracy_low: float
-    float_accuracy_high: float
-    accuracy: float = Field(description="Of the int8 file, with Wilson's 95 % interval.")
-    accuracy_low: float
-    accuracy_high: float
-    drop: float = Field(description="Float minus int8, with the 95 % interval for paired samples.")
-    drop_low: float
-    drop_high: float
-    agreement_with_float: float
+    float_accuracy: float | None = None
+    float_accuracy_low: float | None = None
+    float_accuracy_high: float | None = None
+    accuracy: float | None = Field(default=None, description="Of the int8 file, with Wilson's 95 % interval.")
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    drop: float | None = Field(default=None, description="Float minus int8, with the 95 % interval for paired samples.")
+    drop_low: float | None = None
+    drop_high: float | None = None
+    agreement_with_float: float | None = None
+    psnr_db: float | None = Field(default=None, description="Of a filter's int8 outputs against its float ones.")
+    largest_error_steps: float | None = Field(default=None, description="In steps of a filter's int8 output.")
     float_metrics: dict[str, float] = Field(default_factory=dict, description="Others than accuracy, by name.")
     metrics: dict[str, float] = Field(default_factory=dict, description="The same of the int8 file.")
     max_drop: float = Field(description="What the budget allows.")
@@ -148,6 +159,7 @@ class RunInfo(_Record):
     versions: dict[str, str]
     machine: str
     artefacts: dict[str, Artefact] = Field(default_factory=dict)
+    base: BaseUsed | None = None
     preprocess: Preprocess | None = Field(default=None, description="As fitted to the training samples.")
     data: DataUsed | None = None
     training: Training | None = None
@@ -249,15 +261,20 @@ def create_run(model: ModelFolder, recipe: Recipe, out: Path | None) -> Run:
     """Make a new run folder with its ``run.json`` and a copy of the model's definition.
 
     Args:
-        model: What is to be trained; its ``model.py`` is copied, so that the run can be resumed as it was begun.
+        model: What is to be trained; its ``model.py`` is copied, so that the run can be resumed as it was begun. A
+            recipe with an architecture needs none.
         recipe: The recipe with every override applied.
         out: The folder, or None for ``runs/<model>/<stamp>``.
 
     Raises:
-        EdgecnnError: The folder holds something already, or cannot be written.
+        UsageError: There is no run as ``model.base`` names it.
+        EdgecnnError: The folder holds something already, or cannot be written; or ``model.base`` is not trained.
     """
     now = datetime.now(timezone.utc)
     name = recipe.model.name
+    # Before ``latest`` means the new run, which may be of the same name.
+    base = find_run(recipe.model.base) if recipe.model.base is not None else None
+    learned = base.require(KERAS, f"edgecnn train {base.info.model}").read_bytes() if base is not None else None
     path = out if out is not None else _free_stamp(runs_root() / name, now)
     with readable_os_errors(path, "write"):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -274,7 +291,13 @@ def create_run(model: ModelFolder, recipe: Recipe, out: Path | None) -> Run:
                 versions=installed_versions(),
                 machine=f"{platform.system()} {platform.machine()}",
             )
-            write_bytes(path / "model.py", model.source.read_bytes())
+            if base is not None and learned is not None:
+                write_bytes(path / BASE, learned)
+                used = base.info
+                info.base = BaseUsed(run=str(base.path), model=used.model, data_set=used.recipe.data.set)
+                info.artefacts[BASE] = Artefact(sha256=sha256_file(path / BASE), bytes=len(learned))
+            if recipe.model.architecture is None:
+                write_bytes(path / "model.py", model.source.read_bytes())
             write_json(path / INFO, info.model_dump(mode="json"))
             if out is None:
                 _point_latest(path)

@@ -90,6 +90,11 @@ def infer_contract(
         EdgecnnError: The preprocessing cannot be told from the file.
     """
     found = infer_preprocess(end_in)
+    if found is None and end_in.dtype == "int32":
+        raise EdgecnnError(
+            f"{path}: its input is int32, ids that look something up, and nothing in the file tells which word has "
+            "which id. Use a file with a contract: edgecnn quantize makes one from a run."
+        )
     if found is None:
         if end_in.scale is None or end_in.zero_point is None:
             why = f"its input is {end_in.dtype}"
@@ -138,6 +143,8 @@ def settle_contract(
         contract = contract.model_copy(update={"preprocess": preprocess})
     if preprocess is not None:
         remarks.append(f"{path.name}: preprocessing as given: pixel * {preprocess.scale:.6g} + {preprocess.offset:g}.")
+    if contract.task == "filter":    # it names no class
+        return contract, remarks
     if len(contract.labels) != len(labels):
         shown = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
         trained_on = f" (it was trained on {contract.data_set})" if contract.data_set else ""

@@ -1,4 +1,7 @@
-"""Model folders: ``model.py`` with ``build()``, ``recipe.toml``, and a card. Found by name in the zoo, or by path."""
+"""Model folders: ``recipe.toml``, ``model.py`` with ``build()``, and a card. Found by name in the zoo, or by path.
+
+A recipe with an ``architecture`` takes the place of ``model.py``.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ class ModelFolder:
 
     @property
     def source(self) -> Path:
-        """``model.py``."""
+        """``model.py``; not there where the recipe has an ``architecture``."""
         return self.path / "model.py"
 
     @property
@@ -84,10 +87,14 @@ def find_model(reference: str) -> ModelFolder:
             return model
     path = Path(reference)
     if is_there(path) and path.is_dir():
+        model = ModelFolder(path)
         missing = [name for name in ("recipe.toml", "model.py") if not (path / name).is_file()]
-        if missing:
-            raise UsageError(f"{reference}: no {' and no '.join(missing)} in it. A model is a folder with both.")
-        return ModelFolder(path)
+        if "recipe.toml" in missing or (missing and model.recipe().model.architecture is None):
+            raise UsageError(
+                f"{reference}: no {' and no '.join(missing)} in it. A model is a folder with both, or with a recipe "
+                "that has an architecture, such as architecture = '(CR)2P(CR)2PF'."
+            )
+        return model
     hint = "The path of a folder with recipe.toml and model.py works too."
     raise unknown_name("model", reference, model_names(), hint)
 
@@ -107,13 +114,13 @@ def build_model(
     classes: int,
     **offered: Any,
 ) -> Any:
-    """Run a ``model.py`` and check that what it builds fits the data.
+    """Build the network of a recipe by its ``architecture``, or by its ``model.py`` and check that it fits the data.
 
     ``build()`` may declare the parameters ``input_shape`` and ``classes`` to follow the data set; without them the
     model is of one size. ``model.arguments`` of the recipe are handed over by name.
 
     Args:
-        source: The ``model.py``.
+        source: The ``model.py``; not read where the section has an architecture.
         section: The recipe's ``[model]``.
         input_shape: Shape of one preprocessed sample, without batch.
         classes: Number of classes in the data.
@@ -125,6 +132,35 @@ def build_model(
     Raises:
         UsageError: The file fails, lacks ``build``, or builds a model for other data.
     """
+    if section.architecture is not None:
+        from edgecnn.architecture.keras_network import build_network
+
+        return build_network(section.architecture, section, section.name, section.task, input_shape, classes)
+    model = _from_python(source, section, {"input_shape": input_shape, "classes": classes, **offered})
+    if not model.built:
+        raise UsageError(f"{source}: the model does not know its input. Put keras.Input({input_shape}) first.")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UsageError(
+            f"{source}: the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
+            "supported: one of each."
+        )
+    if not same_but_for_ones(model.input_shape[1:], input_shape):
+        raise UsageError(
+            f"{source}: the model takes {tuple(model.input_shape[1:])}, the data gives {tuple(input_shape)}. "
+            "Choose another [data] set, or let build(input_shape, classes) follow the data."
+        )
+    outputs, allowed = model.output_shape[-1], outputs_wanted(section.task, classes)
+    if allowed and outputs not in allowed:
+        raise UsageError(
+            f"{source}: the model has {outputs} outputs, the data has {classes} classes; {section.task} needs "
+            f"{' or '.join(map(str, allowed))}. Change the last layer, or let build(input_shape, classes) follow the "
+            "data."
+        )
+    return model
+
+
+def _from_python(source: Path, section: ModelSection, offered: dict[str, Any]) -> Any:
+    """What ``build()`` of a ``model.py`` returns."""
     spec = importlib.util.spec_from_file_location(f"_edgecnn_model_{source.parent.name}", source)
     if spec is None or spec.loader is None:
         raise EdgecnnError(f"{source}: not a Python file.")
@@ -145,7 +181,13 @@ def build_model(
     for name in section.arguments:
         if name not in wanted:
             raise unknown_name("model.arguments", name, list(wanted), f"build() in {source} takes those.")
-    offered = {"input_shape": input_shape, "classes": classes, **offered}
+    if "base" in offered and "base" not in wanted:
+        raise UsageError(f"{source}: build() takes no base, so model.base ({section.base}) would not be used.")
+    if "base" in wanted and wanted["base"].default is inspect.Parameter.empty and "base" not in offered:
+        raise UsageError(
+            f"{source}: build() continues a trained network: name its run with --from RUN, or as model.base in the "
+            "recipe."
+        )
     arguments = {name: value for name, value in offered.items() if name in wanted} | section.arguments
     try:
         model = build(**arguments)
@@ -153,25 +195,6 @@ def build_model(
         raise UsageError(f"{source}: build() failed: {type(error).__name__}: {error} (--debug shows where)") from error
     if not isinstance(model, import_keras("training").Model):
         raise UsageError(f"{source}: build() returned {type(model).__name__}, not a keras.Model.")
-    if not model.built:
-        raise UsageError(f"{source}: the model does not know its input. Put keras.Input({input_shape}) first.")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UsageError(
-            f"{source}: the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "supported: one of each."
-        )
-    if not same_but_for_ones(model.input_shape[1:], input_shape):
-        raise UsageError(
-            f"{source}: the model takes {tuple(model.input_shape[1:])}, the data gives {tuple(input_shape)}. "
-            "Choose another [data] set, or let build(input_shape, classes) follow the data."
-        )
-    outputs, allowed = model.output_shape[-1], outputs_wanted(section.task, classes)
-    if allowed and outputs not in allowed:
-        raise UsageError(
-            f"{source}: the model has {outputs} outputs, the data has {classes} classes; {section.task} needs "
-            f"{' or '.join(map(str, allowed))}. Change the last layer, or let build(input_shape, classes) follow the "
-            "data."
-        )
     return model
 
 

@@ -14,7 +14,8 @@ PACKAGES = ("edgecnn", "firmware_export")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("edgecnn.__main__",),
     ("edgecnn.cli.*",),
-    ("edgecnn.pipeline", "edgecnn.plain_files"),
+    ("edgecnn.crossval",),
+    ("edgecnn.pipeline", "edgecnn.plain_files", "edgecnn.untrained", "edgecnn.tune.*"),
     (
         "edgecnn.bench.*",
         "edgecnn.doctor",
@@ -40,8 +41,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "edgecnn.zoo",
     ),
     ("edgecnn.contract", "edgecnn.memory_plan", "edgecnn.recipe", "edgecnn.results", "edgecnn.statistics"),
-    ("edgecnn.preprocess.*", "edgecnn.tasks"),
-    ("edgecnn.keras_macs", "edgecnn.keras_quiet"),
+    ("edgecnn.architecture.*", "edgecnn.preprocess.*", "edgecnn.tasks"),
+    ("edgecnn.keras_lowering", "edgecnn.keras_macs", "edgecnn.keras_quiet"),
     ("edgecnn.layers.*",),
     (
         "edgecnn.child_process",

@@ -1,6 +1,7 @@
 """Put a trained run into the zoo: its int8 model and contract beside ``model.py``, its figures on the card.
 
     python tools/ship.py runs/lenet5/latest
+    python tools/ship.py                      the README's table of models alone
 
 The run must be quantized. The card's text between ``<!-- figures -->`` and ``<!-- /figures -->`` is replaced; a card
 without the markers is refused. A model above 600 kB is not shipped: its card gets the figures alone. A test
@@ -22,13 +23,21 @@ from edgecnn.formats import count, percent, size
 from edgecnn.runs import CONTRACT, INT8_TFLITE, Quantization, RunInfo, Training, find_run
 from edgecnn.summary import summarize
 from edgecnn.tflite_file import read_graph
-from edgecnn.zoo import SHIPPED, find_model
+from edgecnn.zoo import SHIPPED, find_model, zoo
 
 LARGEST = 600_000
 """Bytes of an int8 file that the zoo still carries."""
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 TARGET = "cortex-m4"
+SHORT = {
+    "accuracy": "accuracy",
+    "accuracy of pixels": "of pixels",
+    "area under the ROC curve": "AUC",
+    "F1 of the second class": "F1",
+}
+"""Rows of a card that the README's table shows, and how."""
+
 TITLES = {"auc": "area under the ROC curve", "macro_f1": "mean F1 of the classes", "mean_iou": "mean IoU"}
 
 
@@ -123,13 +132,45 @@ def ship(reference: str) -> list[str]:
     return done
 
 
+def zoo_table() -> str:
+    """The zoo as a Markdown table, from recipes and cards."""
+    rows = ["| Model | Data | What it is | int8, on the test split | int8 file | Arena |", "|---|---|---|---|---|---|"]
+    for model in zoo():
+        recipe, card = model.recipe(), card_figures(model.card)
+        quality = ", ".join(f"{card[name][1].split(' (')[0]} {short}" for name, short in SHORT.items() if name in card)
+        file, arena = (card.get(name, [""])[0] for name in ("int8 file", "arena of the C source"))
+        mark = " ●" if model.shipped.is_file() else ""
+        cells = (f"`{model.name}`{mark}", recipe.data.set, recipe.model.description, quality, file, arena)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def card_figures(card: str) -> dict[str, list[str]]:
+    """The rows of the tables between the markers of a card: first cell to the others."""
+    section = re.search(f"{BEGIN}(.*?){END}", card, flags=re.DOTALL)
+    found = {}
+    for line in section[1].splitlines() if section is not None else []:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("|") and len(cells) > 1 and cells[0]:
+            found[cells[0]] = cells[1:]
+    return found
+
+
+def write_table(readme: Path) -> None:
+    """Put the table between ``<!-- zoo -->`` and ``<!-- /zoo -->`` of the README."""
+    text = readme.read_text(encoding="utf-8")
+    table = f"<!-- zoo -->\n{zoo_table()}\n<!-- /zoo -->"
+    write_text(readme, re.sub("<!-- zoo -->.*?<!-- /zoo -->", lambda _: table, text, flags=re.DOTALL))
+
+
 def main() -> int:
-    """Ship the runs named on the command line."""
+    """Ship the runs named on the command line, and bring the README's table up to date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", nargs="+", help="a run folder, or a model's name for its latest run")
+    parser.add_argument("run", nargs="*", help="a run folder, or a model's name for its latest run")
     try:
         for reference in parser.parse_args().run:
             print("\n".join(ship(reference)))
+        write_table(Path(__file__).resolve().parents[1] / "README.md")
     except EdgecnnError as error:
         print(error, file=sys.stderr)
         return 1

@@ -22,7 +22,7 @@ from edgecnn.files import sha256_file
 from edgecnn.memory_plan import MemoryPlan
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
-from edgecnn.results import Entry, HistoryRecord, ModelRecord, Results
+from edgecnn.results import DataRecord, Entry, HistoryRecord, ModelRecord, Results
 from edgecnn.settle import in_data_order
 from edgecnn.tasks import decide
 from edgecnn.tflite_file import read_graph
@@ -98,6 +98,9 @@ def bench(
         rows = plan_rows(artefacts, runtimes, test, preprocess, notes)
         if not rows:
             raise EdgecnnError(" ".join(problems)) if problems else nothing_fits(target, runtimes)
+        judged = accuracy and not any(row.contract is not None and row.contract.task == "filter" for row in rows)
+        if accuracy and not judged:
+            notes.append("A filter with fixed weights has no accuracy: there is nothing that it could be right about.")
         memory = _memory_plan(artefacts, notes)
         samples = None
         if test is not None:
@@ -114,10 +117,10 @@ def bench(
                 cores=usable_cores(),
                 contract=row.contract,
                 samples=samples,
-                outputs=folder / "outputs.npy" if accuracy and samples is not None else None,
+                outputs=folder / "outputs.npy" if judged and samples is not None else None,
             )
             try:
-                measured.append(_measure(row, request, len(test.samples) if test and accuracy else 0, progress))
+                measured.append(_measure(row, request, len(test.samples) if test and judged else 0, progress))
             except EdgecnnError as error:
                 if failed is None:
                     raise
@@ -134,7 +137,7 @@ def bench(
     return Results(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         model=_model_record(target),
-        data=test.record if test is not None and accuracy else None,
+        data=_data_record(test, judged) if test is not None and accuracy else None,
         device=describe(before, after),
         entries=entries,
         history=_history(target),
@@ -234,6 +237,11 @@ def _entry(one: _Measured, threads: int, warmup: int) -> Entry:
     )
 
 
+def _data_record(test: EvaluationData, judged: bool) -> DataRecord:
+    """The data; its classes only where they were asked for."""
+    return test.record if judged else test.record.model_copy(update={"labels": []})
+
+
 def _data_notes(test: EvaluationData | None, accuracy: bool) -> list[str]:
     if test is None:
         return ["No data: latency was measured on random inputs, accuracy was not measured. Give a set with --data."]
@@ -264,15 +272,16 @@ def _memory_notes(measured: list[_Measured]) -> list[str]:
 
 
 def _model_record(target: Target) -> ModelRecord:
-    """Parameters and multiply-accumulates, from the first file that tells them."""
+    """The task, and parameters and multiply-accumulates, from the first file that tells them."""
     from edgecnn.summary import summarize
 
+    task = next((one.contract.task for one in target.artefacts if one.contract is not None), "classification")
     for artefact in target.artefacts:
         if artefact.kind == "tflite":
             summary = summarize(read_graph(artefact.path))
-            return ModelRecord(name=target.name, parameters=summary.parameters, macs=summary.macs)
+            return ModelRecord(name=target.name, task=task, parameters=summary.parameters, macs=summary.macs)
     training = target.run.info.training if target.run is not None else None
-    return ModelRecord(name=target.name, parameters=training.parameters if training is not None else None)
+    return ModelRecord(name=target.name, task=task, parameters=training.parameters if training is not None else None)
 
 
 def _memory_plan(artefacts: Sequence[ModelFile], notes: list[str]) -> MemoryPlan | None:

@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "models": "The model zoo as a table; a model's card.",
     "data": "Data sets: where found, how to get, counts, licence.",
     "train": "Train a model from its recipe.",
+    "tune": "Search for the best recipe within the budget, on one machine or many.",
+    "crossval": "Train every fold, or several seeds; mean and deviation.",
     "evaluate": "Accuracy with interval, confusion matrix, per-class figures.",
     "quantize": "Full int8 TFLite, calibrated on training data.",
     "export": "C source, C array for TFLite Micro, ONNX, int8 ONNX.",

@@ -58,8 +58,9 @@ class TrainingDisplay:
 
     def epoch(self, epoch: int, epochs: int, values: dict[str, float], best: bool) -> None:
         """One line that stays."""
+        beside = "".join(f"  {name} {values[name]:.4f}" for name in ("val_auc", "val_mean_iou") if name in values)
         self._output.say(
             f"epoch {epoch + 1:3d}/{epochs}  loss {values['loss']:.4f}  acc {values['accuracy']:.4f}  "
-            f"val_loss {values['val_loss']:.4f}  val_acc {values['val_accuracy']:.4f}"
-            f"{values['seconds']:6.1f} s{' *' if best else ''}"
+            f"val_loss {values['val_loss']:.4f}  val_acc {values['val_accuracy']:.4f}{beside}"
+            f"{values['seconds']:6.1f} s  waiting {values['waiting']:.0%}{' *' if best else ''}"
         )

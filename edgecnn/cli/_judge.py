@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 def judge(figures: Quantization, output: Output) -> None:
     """Warn of a loss above a point and of less accuracy than the budget asks for; refuse a loss above the budget.
 
+    A filter has no accuracy to lose.
+
     Raises:
         EdgecnnError: The drop is above ``max_drop``.
     """
     from edgecnn.errors import EdgecnnError
     from edgecnn.formats import percent
     from edgecnn.quantize import WARN_DROP
+    from edgecnn.report.metrics import known
 
+    if figures.accuracy is None or figures.drop is None:
+        return
     wanted = figures.wanted_accuracy
     if wanted is not None and figures.accuracy < wanted:
         reached = percent(figures.accuracy)
@@ -32,3 +37,7 @@ def judge(figures: Quantization, output: Output) -> None:
         )
     if figures.drop > WARN_DROP:
         output.warn(f"int8 loses {figures.drop * 100:.2f} points of accuracy.")
+    for metric in known([figures.metrics]):
+        before, after = metric.of(figures.float_metrics), metric.of(figures.metrics)
+        if before is not None and after is not None and before - after > WARN_DROP:
+            output.warn(f"int8 loses {metric.title}: {metric.text(before)} becomes {metric.text(after)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
 
 def training_options(function: Function) -> Function:
-    """``--set``, ``--epochs``, ``--limit``, ``--out`` and ``--resume``."""
+    """``--set``, ``--epochs``, ``--limit``, ``--from``, ``--freeze``, ``--out`` and ``--resume``."""
     options: list[Callable[[Function], Function]] = [
         click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Change a key of the recipe."),
         click.option("--epochs", type=click.IntRange(min=1), help="Short for --set train.epochs=N."),
         click.option("--limit", type=click.IntRange(min=1), help="Train on N samples: short for --set data.limit=N."),
+        click.option("--from", "base", metavar="RUN", help="Continue a trained run: short for --set model.base=RUN."),
+        click.option("--freeze", type=click.IntRange(min=0), help="Keep its first N layers: --set train.freeze=N."),
         click.option("--out", type=click.Path(path_type=Path), help="The run's folder. Default: runs/<model>/<time>."),
         click.option("--resume", is_flag=True, help="Go on with the run in --out, or the latest one."),
     ]
@@ -30,7 +33,14 @@ def training_options(function: Function) -> Function:
 
 
 def open_run(
-    model: str, overrides: tuple[str, ...], epochs: int | None, limit: int | None, out: Path | None, resume: bool
+    model: str,
+    overrides: tuple[str, ...],
+    epochs: int | None,
+    limit: int | None,
+    out: Path | None,
+    resume: bool,
+    base: str | None = None,
+    freeze: int | None = None,
 ) -> Run:
     """The run to train: a new one, or with ``resume`` the one in ``out`` or the model's latest.
 
@@ -41,13 +51,16 @@ def open_run(
     from edgecnn.runs import create_run, find_run
     from edgecnn.zoo import find_model, model_names
 
-    short = {"train.epochs": epochs, "data.limit": limit}
+    text = None if base is None else json.dumps(base)    # a string in TOML too, whatever is in it
+    short = {"train.epochs": epochs, "data.limit": limit, "model.base": text, "train.freeze": freeze}
     changes = [*overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
     if not resume:
         found = find_model(model)
         return create_run(found, found.recipe(changes), out)
     if changes:
-        raise UsageError("--resume goes on with the run's own recipe: leave out --set, --epochs and --limit.")
+        raise UsageError(
+            "--resume goes on with the run's own recipe: leave out --set, --epochs, --limit, --from and --freeze."
+        )
     # MODEL may be a model, the name in its recipe, or the run itself, which is what messages suggest.
     is_model = model in model_names() or (Path(model) / "recipe.toml").is_file()
     name = find_model(model).recipe().model.name if is_model else model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,15 +15,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgecnn.data import DataSet, DataSetInfo, Location
+    from edgecnn.recipe import Recipe
 
 
 @click.command()
-@click.argument("name", metavar="[NAME|PATH]", required=False)
+@click.argument("name", metavar="[NAME|PATH|MODEL]", required=False)
+@click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Draw training samples of each class.")
 @common_options
-def command(name: str | None, output: Output) -> None:
+def command(name: str | None, preview: Path | None, output: Output) -> None:
     """The data sets: where each was found, its size, its licence.
 
     With a NAME, or the PATH of an image folder or zip, that one in detail: it is read, counted and checked.
+    With a MODEL, the data of its recipe; its preview shows the samples with their augmentation too.
     Nothing is downloaded.
 
     \b
@@ -29,11 +34,19 @@ def command(name: str | None, output: Output) -> None:
       edgecnn data
       edgecnn data fashion_mnist
       edgecnn data photos.zip
+      edgecnn data cifar10_bn --preview samples.png
     """
+    if preview is not None and (name is None or preview.suffix.lower() != ".png"):
+        from edgecnn.errors import UsageError
+
+        raise UsageError(
+            "--preview needs the NAME of a set or model." if name is None
+            else f"--preview {preview}: a picture is written as PNG. Give a name that ends in .png."
+        )
     if name is None:
         _list(output)
     else:
-        _show(name, output)
+        _show(name, preview, output)
 
 
 def _list(output: Output) -> None:
@@ -44,11 +57,11 @@ def _list(output: Output) -> None:
     from edgecnn.recipe import DataSection
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("name", no_wrap=True)
+    table.add_column("name", min_width=max(map(len, DATASETS)), max_width=17)
     table.add_column("shape", no_wrap=True)
     for heading in ("classes", "train", "test"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("licence", max_width=9)
+    table.add_column("licence", max_width=12, overflow="fold")
     table.add_column("where", overflow="fold")
     documents = []
     for key in DATASETS:
@@ -69,35 +82,87 @@ def _list(output: Output) -> None:
     output.say("Details, and how to get one that is not here: edgecnn data NAME")
 
 
-def _show(name: str, output: Output) -> None:
+def _show(name: str, preview: Path | None, output: Output) -> None:
     from edgecnn.data import dataset_module, open_dataset, section_from_text
+    from edgecnn.zoo import model_names
 
-    section = section_from_text(name)
+    recipe = _recipe_of(name, preview is not None)
+    section = recipe.data if recipe is not None else section_from_text(name, model_names())
     module = dataset_module(section.set)
     place = module.locate(section)
     if place is None and section.path is None:
+        if preview is not None:
+            from edgecnn.errors import EdgecnnError
+
+            raise EdgecnnError(
+                f"{module.INFO.title} is not on this machine, so there is nothing to show. "
+                f"Ways to get it: {'; '.join(module.INFO.get)}."
+            )
         output.result(_document(module.INFO, None), *_facts(module.INFO, _absent(module.INFO)))
         return
     data = open_dataset(section)
-    classes = {split: _counts(data, split) for split in ("train", "test")}
+    counts = {split: _counts(data, split) for split in ("train", "test")}
     document = {
         **_document(data.info, place),
         "source": data.source,
         "sha256": data.sha256,
         "labels": list(data.labels),
-        "classes_by_split": {split: dict(zip(data.labels, counts, strict=True)) for split, counts in classes.items()},
+        "classes_by_split": {
+            split: dict(zip(data.labels, found.by_class, strict=True)) for split, found in counts.items()
+        },
+        "counts": {split: found.samples for split, found in counts.items()},
     }
-    document["counts"] = {split: sum(counts) for split, counts in classes.items()}
-    facts = _own_facts(data.info, data.source) if section.set == "image_folder" else _facts(data.info, data.source)
-    output.result(document, *facts, "", _class_table(data.labels, classes), "", _digests(data.sha256))
+    own = module.INFO.counts is None    # a user's: where it comes from and whose it is is no news to the user
+    facts = _own_facts(data.info, data.source) if own else _facts(data.info, data.source)
+    rest = ["", _class_table(data.labels, counts), "", _digests(data.sha256)]
+    if preview is not None:
+        _draw(name, data, recipe, preview)
+        document["preview"] = str(preview)
+        rest += ["", f"preview  {preview}"]
+    output.result(document, *facts, *rest)
 
 
-def _counts(data: DataSet, split: Any) -> list[int]:
-    """Samples of each class in a split."""
+def _recipe_of(name: str, wanted: bool) -> Recipe | None:
+    """The recipe that a name means, or None where it means a set. For a name that means both, what is ``wanted``."""
+    from edgecnn.data import DATASETS
+    from edgecnn.files import is_there
+    from edgecnn.zoo import find_model, model_names
+
+    is_model = name in model_names() or is_there(Path(name) / "recipe.toml")
+    return find_model(name).recipe() if is_model and (wanted or name not in DATASETS) else None
+
+
+def _draw(name: str, data: DataSet, recipe: Recipe | None, path: Path) -> None:
+    """Write the preview."""
+    from edgecnn.report.preview import preview_png
+    from edgecnn.training.preview import MOST_CLASSES, recipe_rows, set_rows
+
+    rows = set_rows(data) if recipe is None else recipe_rows(data, recipe)
+    more = f", the first {MOST_CLASSES} of {len(data.labels)} classes" if len(data.labels) > MOST_CLASSES else ""
+    preview_png(rows, f"{name}: training samples{more}", path)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What is in a split.
+
+    Attributes:
+        samples: How many.
+        by_class: How many of each class; where samples have masks, pixels.
+        of_pixels: Whether they have.
+    """
+
+    samples: int
+    by_class: list[int]
+    of_pixels: bool
+
+
+def _counts(data: DataSet, split: Any) -> _Counts:
     import numpy as np
 
-    counts: list[int] = np.bincount(data.classes(split), minlength=len(data.labels)).tolist()
-    return counts
+    y = data.classes(split)
+    counts: list[int] = np.bincount(y.reshape(-1), minlength=len(data.labels)).tolist()
+    return _Counts(len(y), counts, y.ndim > 1)
 
 
 def _document(info: DataSetInfo, place: Location | None) -> dict[str, Any]:
@@ -132,8 +197,9 @@ def _facts(info: DataSetInfo, found: str) -> list[RenderableType]:
 
 
 def _own_facts(info: DataSetInfo, found: str) -> list[RenderableType]:
-    """A user's images: where they come from and whose they are is no news to the user."""
-    return _lines([("images", found), ("shape", _shape(info)), ("classes", str(info.classes))])
+    """A user's own samples."""
+    what = "images" if info.name == "image_folder" else "found"
+    return _lines([(what, found), ("shape", _shape(info)), ("classes", str(info.classes))])
 
 
 def _lines(rows: list[tuple[str, str]]) -> list[RenderableType]:
@@ -142,7 +208,7 @@ def _lines(rows: list[tuple[str, str]]) -> list[RenderableType]:
     return [f"{name:<{width}}  {value}" for name, value in rows]
 
 
-def _class_table(labels: tuple[str, ...], classes: dict[str, list[int]]) -> RenderableType:
+def _class_table(labels: tuple[str, ...], counts: dict[str, _Counts]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
@@ -151,12 +217,14 @@ def _class_table(labels: tuple[str, ...], classes: dict[str, list[int]]) -> Rend
     table = Table(box=None, pad_edge=False)
     table.add_column("class", justify="right")
     table.add_column("label", overflow="fold")
-    for split in classes:
-        table.add_column(split, justify="right")
+    for split, found in counts.items():
+        table.add_column(f"{split}, pixels" if found.of_pixels else split, justify="right")
     for index, label in enumerate(labels):
-        table.add_row(str(index), Text(printable(label)), *(str(counts[index]) for counts in classes.values()))
+        table.add_row(str(index), Text(printable(label)), *(str(found.by_class[index]) for found in counts.values()))
     table.add_section()
-    table.add_row("", "all", *(str(sum(counts)) for counts in classes.values()))
+    table.add_row("", "all", *(str(sum(found.by_class)) for found in counts.values()))
+    if any(found.of_pixels for found in counts.values()):
+        table.add_row("", "samples", *(str(found.samples) for found in counts.values()))
     return table
 
 

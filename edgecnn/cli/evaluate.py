@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from edgecnn.artefacts import ModelFile, Target
     from edgecnn.results import Evaluation
+    from edgecnn.tasks import Task
 
 _MATRIX_CLASSES = 12    # more columns do not fit 80 characters; the commonest confusions are listed instead
 _CONFUSIONS = 12
@@ -54,6 +55,11 @@ def command(
     given = parse_preprocess(preprocess) if preprocess is not None else None
     section = section_from_text(data) if data is not None else None
     artefact = _choose(resolve(model), runtime)
+    if artefact.contract is not None and artefact.contract.task == "filter":
+        raise UsageError(
+            f"{artefact.path} is a filter with fixed weights: there is nothing that it could be right about. "
+            "How far int8 is from float is said by: edgecnn quantize"
+        )
     section = section or default_section(artefact)
     if section is None:
         raise UsageError(
@@ -80,13 +86,26 @@ def command(
         "data_set": section.set,
         "notes": remarks,
     }
-    headline = (
-        f"{artefact.path} on {name} ({session.version})\n"
-        f"Accuracy {percent(found.accuracy)} (95 % interval {percent(found.accuracy_low)} to "
-        f"{percent(found.accuracy_high)}), {count(found.correct)} of {count(found.samples)} "
-        f"test samples of {section.set}\n"
-    )
-    output.result(document, headline, *_tables(found, test.labels))
+    headline = f"{artefact.path} on {name} ({session.version})\n{_in_words(found, contract.task, section.set)}\n"
+    output.result(document, headline, *_tables(found, test.labels, contract.task == "segmentation"))
+
+
+def _in_words(found: Evaluation, task: Task, name: str) -> str:
+    """Accuracy and what else the task has, and how that is meant."""
+    from edgecnn.report.metrics import accuracy_title, explained, in_words
+
+    title = accuracy_title(task)
+    of = f"{count(found.correct)} of {count(found.samples)} test samples of {name}"
+    if task == "segmentation":
+        pixels = sum(map(sum, found.confusion_matrix))
+        of = f"{count(found.correct)} of {count(pixels)} pixels in {count(found.samples)} test images of {name}"
+    lines = [
+        f"{title[:1].upper()}{title[1:]} {percent(found.accuracy)} (95 % interval {percent(found.accuracy_low)} to "
+        f"{percent(found.accuracy_high)}), {of}",
+        in_words(found),
+        explained(task) or "",
+    ]
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def _choose(target: Target, runtime: str | None) -> ModelFile:
@@ -114,7 +133,7 @@ def _choose(target: Target, runtime: str | None) -> ModelFile:
     return present[wanted[0]]
 
 
-def _tables(found: Evaluation, labels: tuple[str, ...]) -> list[RenderableType]:
+def _tables(found: Evaluation, labels: tuple[str, ...], pixels: bool) -> list[RenderableType]:
     """Per-class figures, and the confusion matrix or, for many classes, the commonest confusions."""
     from rich import box
     from rich.table import Table
@@ -123,18 +142,17 @@ def _tables(found: Evaluation, labels: tuple[str, ...]) -> list[RenderableType]:
     numbered = labels != tuple(str(index) for index in range(len(labels)))
     classes = Table(box=box.SIMPLE_HEAD, title="Per class", title_justify="left", pad_edge=False)
     classes.add_column("class", overflow="ellipsis", no_wrap=True, max_width=30)
-    for heading in ("precision", "recall", "F1", "samples"):
+    for heading in ("precision", "recall", "F1", *(("IoU", "pixels") if pixels else ("samples",))):
         classes.add_column(heading, justify="right")
     for index, figures in enumerate(found.per_class):
         name = f"{index} {figures.label}" if numbered else figures.label
-        rates = (percent(rate, 1) for rate in (figures.precision, figures.recall, figures.f1))
+        overlap = (figures.iou,) if pixels else ()
+        rates = (percent(rate, 1) for rate in (figures.precision, figures.recall, figures.f1, *overlap))
         classes.add_row(Text(name), *rates, count(figures.support))
     if len(labels) > _MATRIX_CLASSES:
         return [classes, _confusions(found, labels)]
-    matrix = Table(
-        box=box.SIMPLE_HEAD, title="Confusion matrix: row true class, column predicted", title_justify="left",
-        pad_edge=False, padding=(0, 1, 0, 0),
-    )    # fmt: skip
+    title = f"Confusion matrix{' of pixels' if pixels else ''}: row true class, column predicted"
+    matrix = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     matrix.add_column("", overflow="ellipsis", no_wrap=True, max_width=14)
     for index in range(len(labels)):
         matrix.add_column(Text(str(index) if numbered else labels[index]), justify="right", no_wrap=True)
@@ -145,7 +163,7 @@ def _tables(found: Evaluation, labels: tuple[str, ...]) -> list[RenderableType]:
         ]
         cells[index].stylize("bold")
         matrix.add_row(Text(f"{index} {labels[index]}" if numbered else labels[index]), *cells)
-    return [classes, matrix]
+    return [classes, title, matrix]    # a title of the table itself would fold to its width
 
 
 def _confusions(found: Evaluation, labels: tuple[str, ...]) -> RenderableType:

@@ -33,7 +33,8 @@ def command(
     """Quantize to full int8: int8 input and output, weights per channel, batch 1.
 
     The activation ranges come from training samples. Float and int8 are compared on the whole test split; the exit
-    code is 1 when more accuracy is lost than allowed. The file carries its preprocessing contract.
+    code is 1 when more accuracy is lost than allowed. Of a filter, which has no accuracy, the distance of the outputs
+    is told. The file carries its preprocessing contract.
 
     \b
     Example:
@@ -77,18 +78,38 @@ def _lines(file: Path, figures: Quantization) -> list[Any]:
     from rich.table import Table
 
     from edgecnn.formats import percent, size
+    from edgecnn.report.metrics import known
 
+    if figures.drop is None or figures.drop_low is None or figures.drop_high is None:
+        return _filter_lines(file, figures)
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "accuracy", "95 % interval", "size"):
+    metrics = known([figures.metrics])
+    beside = [metric.title for metric in metrics]
+    for heading in ("", "accuracy", "95 % interval", *beside, "size"):
         table.add_column(heading, justify="right" if heading else "left")
     interval = f"{percent(figures.float_accuracy_low)} to {percent(figures.float_accuracy_high)}"
-    table.add_row("float", percent(figures.float_accuracy), interval, size(figures.float_size_bytes))
+    more = [metric.text(metric.of(figures.float_metrics)) for metric in metrics]
+    table.add_row("float", percent(figures.float_accuracy), interval, *more, size(figures.float_size_bytes))
     interval = f"{percent(figures.accuracy_low)} to {percent(figures.accuracy_high)}"
-    table.add_row("int8", percent(figures.accuracy), interval, size(figures.size_bytes))
+    more = [metric.text(metric.of(figures.metrics)) for metric in metrics]
+    table.add_row("int8", percent(figures.accuracy), interval, *more, size(figures.size_bytes))
+    pixels = "the pixels of " if "mean_iou" in figures.metrics else ""
     drop, drop_low, drop_high = (f"{value * 100:+.2f}" for value in (figures.drop, figures.drop_low, figures.drop_high))
     return [
         table,
         f"drop   {drop} points ({drop_low} to {drop_high} with 95 % confidence)",
-        f"same   class on {percent(figures.agreement_with_float)} of {figures.samples} samples",
+        f"same   class on {percent(figures.agreement_with_float)} of {pixels}{figures.samples} samples",
+        f"file   {file}",
+    ]
+
+
+def _filter_lines(file: Path, figures: Quantization) -> list[Any]:
+    """How far int8 is from float, for a network that has no accuracy."""
+    from edgecnn.formats import size
+
+    psnr = "the same outputs" if figures.psnr_db is None else f"{figures.psnr_db:.1f} dB PSNR against float"
+    return [
+        f"int8   {psnr} on {figures.samples} samples, largest error {figures.largest_error_steps:.2f} steps",
+        f"size   {size(figures.size_bytes)}, float {size(figures.float_size_bytes)}",
         f"file   {file}",
     ]

@@ -24,6 +24,8 @@ def command(
     overrides: tuple[str, ...],
     epochs: int | None,
     limit: int | None,
+    base: str | None,
+    freeze: int | None,
     out: Path | None,
     resume: bool,
     on: str | None,
@@ -46,13 +48,20 @@ def command(
     from edgecnn.cli._display import TerminalDisplay
     from edgecnn.cli._judge import judge
     from edgecnn.data import open_dataset
+    from edgecnn.errors import UsageError
     from edgecnn.pipeline import Measuring, over_budget, run_pipeline
     from edgecnn.report import terminal_table
     from edgecnn.runs import REPORT
+    from edgecnn.training.distributed import cluster_from_environment
 
+    if cluster_from_environment() is not None:
+        raise UsageError(
+            "TF_CONFIG names several workers, and a measurement is made by one process. Train with `edgecnn train` on "
+            "every worker, then unset TF_CONFIG and go on with: edgecnn run MODEL --resume"
+        )
     asked = asked_runtimes(on)
     runtimes = asked if asked is not None else usual_runtimes(output)
-    run = open_run(model, overrides, epochs, limit, out, resume)
+    run = open_run(model, overrides, epochs, limit, out, resume, base, freeze)
     with kept_if_resumable(run, "run", resume, output):
         dataset = open_dataset(run.info.recipe.data)
         measuring = Measuring(runtimes, runs, warmup, threads)

@@ -43,11 +43,12 @@ def command(reference: str, output: Output) -> None:
 def _of_folder(reference: str) -> Summary | None:
     """The network of a model folder, or of a model of the zoo that has neither a run nor a shipped file; or None."""
     from edgecnn.artefacts import plain_file
+    from edgecnn.files import is_there
     from edgecnn.runs import INFO, has_run
     from edgecnn.zoo import find_model, model_names
 
     path = Path(reference)
-    folder = (path / "recipe.toml").is_file() and not (path / INFO).is_file()
+    folder = is_there(path / "recipe.toml") and not is_there(path / INFO)
     if not folder and (reference not in model_names() or plain_file(reference) is not None or has_run(reference)):
         return None
     from edgecnn.summary import summarize_keras

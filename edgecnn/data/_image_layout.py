@@ -1,5 +1,7 @@
 """What the places of images in a tree of folders mean: which are for training, and which class each is of.
 
+Recordings and other files lie in such trees too: ``arrange`` is told what to call them.
+
 Understood are ``train/<class>/…`` beside a held-out folder (``test``, ``validation``, ``valid`` or ``val``),
 ``train/<class>/…`` alone, and ``<class>/…`` alone; each also below a single top folder, as zip tools like to make
 one. Where no held-out folder exists, a fifth of each class is held out, always the same one.
@@ -47,24 +49,32 @@ class Layout:
         train: The training images.
         test: The held-out images.
         note: What was decided on the way, for people; empty when nothing was.
+        divided: The tree itself says what is held out.
     """
 
     labels: tuple[str, ...]
     train: Split
     test: Split
     note: str
+    divided: bool
 
 
-def arrange(source: Source) -> Layout:
+def arrange(source: Source, what: str = "images", suffixes: tuple[str, ...] = IMAGES, divide: bool = True) -> Layout:
     """Tell splits and classes from the names of folders.
+
+    Args:
+        source: The tree.
+        what: The files are, in messages.
+        suffixes: Of their names, the usual one first.
+        divide: Hold files out where the tree does not; otherwise its test split is then empty.
 
     Raises:
         EdgecnnError: There are no images, no two classes, an empty class, or a class that only one split has.
     """
     if not source.files:
+        others = f" (or {', '.join(suffixes[1:])})" if suffixes[1:] else ""
         raise EdgecnnError(
-            f"{source.path}: no images in it. Expected train/<class>/*.png or <class>/*.png "
-            f"(or {', '.join(IMAGES[1:])})."
+            f"{source.path}: no {what} in it. Expected train/<class>/*{suffixes[0]} or <class>/*{suffixes[0]}{others}."
         )
     top = _top(source)
     below = sorted(parts[-1] for parts in source.folders if len(parts) == len(top) + 1 and parts[:-1] == top)
@@ -73,13 +83,16 @@ def arrange(source: Source) -> Layout:
     if tests and not trains:
         raise EdgecnnError(f"{source.path}: has {tests[0]}/ but no train/. Expected train/<class>/*.png beside it.")
     train_top = (*top, trains[0]) if trains else top
-    labels, train = _split_below(source, train_top)
+    labels, train = _split_below(source, train_top, what, suffixes[0])
+    if not tests and not divide:
+        return Layout(labels, train, Split([], train.y[:0]), "", divided=False)
     if not tests:
         rest, held = stratified_split(train.y, TEST_SHARE, SPLIT_SEED)
-        layout = Layout(labels, train.take(rest), train.take(held), "a fifth of each class held out for the test")
-        _check_both(source, layout)
+        note = "a fifth of each class held out for the test"
+        layout = Layout(labels, train.take(rest), train.take(held), note, divided=False)
+        _check_both(source, layout, what)
         return layout
-    test_labels, test = _split_below(source, (*top, tests[0]))
+    test_labels, test = _split_below(source, (*top, tests[0]), what, suffixes[0])
     if test_labels != labels:
         name = sorted(set(labels) ^ set(test_labels))[0]
         has, lacks = (trains[0], tests[0]) if name in labels else (tests[0], trains[0])
@@ -87,7 +100,7 @@ def arrange(source: Source) -> Layout:
             f"{source.path}: the class {name!r} is in {has}/ but not in {lacks}/. Both need the same class folders."
         )
     unused = [f"{name}/" for name in trains[1:] + tests[1:]]
-    return Layout(labels, train, test, f"{', '.join(unused)} not used" if unused else "")
+    return Layout(labels, train, test, f"{', '.join(unused)} not used" if unused else "", divided=True)
 
 
 def _top(source: Source) -> Parts:
@@ -105,8 +118,8 @@ def _top(source: Source) -> Parts:
         top = (*top, name)
 
 
-def _split_below(source: Source, top: Parts) -> tuple[tuple[str, ...], Split]:
-    """Labels and images of the class folders directly below ``top``; images may lie deeper inside them."""
+def _split_below(source: Source, top: Parts, what: str, suffix: str) -> tuple[tuple[str, ...], Split]:
+    """Labels and files of the class folders directly below ``top``; files may lie deeper inside them."""
     depth, place = len(top), "/".join((*top, ""))
     found: dict[str, list[str]] = {
         parts[-1]: [] for parts in sorted(source.folders) if len(parts) == depth + 1 and parts[:-1] == top
@@ -116,20 +129,22 @@ def _split_below(source: Source, top: Parts) -> tuple[tuple[str, ...], Split]:
             found[parts[depth]].append(key)
     for label, keys in found.items():
         if not keys:
-            raise EdgecnnError(f"{source.path}: the folder {place}{label} holds no images. Add some, or remove it.")
+            raise EdgecnnError(f"{source.path}: the folder {place}{label} holds no {what}. Add some, or remove it.")
     if len(found) < 2:
-        what = f"one class only ({next(iter(found))})" if found else "no class folders"
-        raise EdgecnnError(f"{source.path}: {what} in {place or 'it'}. Needed are two or more folders <class>/*.png.")
+        has = f"one class only ({next(iter(found))})" if found else "no class folders"
+        raise EdgecnnError(
+            f"{source.path}: {has} in {place or 'it'}. Needed are two or more folders <class>/*{suffix}."
+        )
     keys = [key for label in found for key in found[label]]
     y = np.repeat(np.arange(len(found)), [len(found[label]) for label in found])
     return tuple(found), Split(keys, y.astype(np.int64))
 
 
-def _check_both(source: Source, layout: Layout) -> None:
+def _check_both(source: Source, layout: Layout, what: str) -> None:
     for index, label in enumerate(layout.labels):
         counts = [int(np.sum(split.y == index)) for split in (layout.train, layout.test)]
         if 0 in counts:
             raise EdgecnnError(
-                f"{source.path}: the class {label!r} has too few images ({sum(counts)}) to hold a fifth of them out. "
+                f"{source.path}: the class {label!r} has too few {what} ({sum(counts)}) to hold a fifth of them out. "
                 "Have 5 or more in each class, or a folder test/<class>/."
             )

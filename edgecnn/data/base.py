@@ -84,7 +84,11 @@ class DataSet:
         read: Reads one split; called once per split.
         index: Gives a split's classes and digests without its samples, for sets where samples are costly to decode.
         sha256: What was read, file name to hexadecimal digest; filled as splits are read.
-        folds: How many values ``data.fold`` may have; None where the set has one split only.
+        folds: How many values ``data.fold`` may have, from 0; each holds other samples out for the test. Given as soon
+            as the set is open, with ``data.fold`` or without, which means fold 0; where the set knows ``data.folds``
+            and it is given, that number. None where the set, as ``data.split`` divides it, has one split only: there
+            are no folds for ``edgecnn crossval`` then.
+        rate: Samples a second of its recordings, Hz; None for other samples.
     """
 
     info: DataSetInfo
@@ -94,6 +98,7 @@ class DataSet:
     index: Callable[[SplitName], tuple[np.ndarray, dict[str, str]]] | None = None
     sha256: dict[str, str] = field(default_factory=dict)
     folds: int | None = None
+    rate: int | None = None
     _splits: dict[str, Samples] = field(default_factory=dict, repr=False)
 
     def split(self, name: SplitName) -> Samples:
@@ -144,7 +149,7 @@ class Location:
     how: str
 
 
-SETTINGS = ("path", "size", "channels", "split", "fold", "folds", "rate", "length", "step")
+SETTINGS = ("path", "size", "channels", "tile", "split", "fold", "folds", "rate", "length", "step")
 """What only some data sets know."""
 
 

@@ -21,6 +21,7 @@ from edgecnn.errors import EdgecnnError, MissingDependencyError, first_line
 from edgecnn.files import whole_file
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.runtimes import load_session
+from edgecnn.tasks import decide
 
 OPSET = 18
 """The highest opset that tf2onnx 1.17 writes."""
@@ -31,7 +32,10 @@ FLOAT_TOLERANCE = 1e-5
 """Largest difference from Keras that a float ONNX may show on the checked samples; relative where values exceed 1."""
 
 INT8_AGREEMENT = 0.995
-"""Smallest share of real samples on which int8 ONNX and int8 TFLite must name the same class."""
+"""Smallest share of decisions on real samples that int8 ONNX and int8 TFLite must have in common."""
+
+FILTER_STEPS = 3
+"""Steps by which the outputs of a filter may differ in int8, where there is nothing to decide."""
 
 RANDOM_AGREEMENT = 0.95
 """The same on random inputs, where classes are near ties and the steep part of softmax widens a step of difference."""
@@ -45,7 +49,7 @@ class Check:
         samples: Samples compared.
         largest_difference: Of the outputs.
         unit: Of that difference: empty for real values, ``steps`` of quantization for int8.
-        agreement: Share of samples with the same class.
+        agreement: Share of decisions (classes; for segmentation pixels) that are the same; for a filter, of outputs.
     """
 
     samples: int
@@ -184,6 +188,7 @@ def write_checked(
     inputs: np.ndarray,
     *,
     quantized: bool,
+    contract: Contract | None = None,
     agreement: float = INT8_AGREEMENT,
 ) -> Check:
     """Write an ONNX file if ONNX Runtime gives what its source gives.
@@ -194,8 +199,10 @@ def write_checked(
         runtime: Runtime of the source: ``keras`` or ``litert``.
         source: The file that was converted.
         inputs: Encoded samples ``[N, ...]`` of the input's type.
-        quantized: The model computes in integers, whatever type its ends have: judged by classes, not by values.
-        agreement: Smallest share of the samples that must then get the same class.
+        quantized: The model computes in integers, whatever type its ends have: judged by what is decided from its
+            outputs, not by values.
+        contract: Tells how; without it the largest output wins.
+        agreement: Smallest share of decisions that must then be the same.
 
     Raises:
         EdgecnnError: They differ by more than the tolerance; nothing is written.
@@ -205,12 +212,12 @@ def write_checked(
     with whole_file(path) as temporary:
         onnx.save_model(proto, temporary)
         ours, theirs = load_session("onnxruntime", temporary), load_session(runtime, source)
-        pairs = [(ours.run(sample[None]).ravel().copy(), theirs.run(sample[None]).ravel().copy()) for sample in inputs]
+        pairs = [(ours.run(sample[None]).copy(), theirs.run(sample[None]).copy()) for sample in inputs]
         check = Check(
             len(pairs),
             max(float(np.max(np.abs(a.astype(np.float64) - b.astype(np.float64)))) for a, b in pairs),
             "" if np.issubdtype(pairs[0][0].dtype, np.floating) else "steps",
-            float(np.mean([a.argmax() == b.argmax() for a, b in pairs])),
+            float(np.mean([np.mean(_decided(a, contract) == _decided(b, contract)) for a, b in pairs])),
         )
         if not quantized:
             allowed = FLOAT_TOLERANCE * max(1.0, *(float(np.max(np.abs(b))) for _, b in pairs))
@@ -219,9 +226,25 @@ def write_checked(
                     f"the ONNX model differs from {source} by {check.largest_difference:.2e} "
                     f"(allowed: {allowed:.0e}). Nothing was written."
                 )
+        elif contract is not None and contract.task == "filter":
+            if check.unit and check.largest_difference > FILTER_STEPS:
+                raise EdgecnnError(
+                    f"the ONNX model differs from {source} by {check.largest_difference:.0f} steps "
+                    f"(allowed: {FILTER_STEPS}). Nothing was written."
+                )
         elif check.agreement < agreement:
             raise EdgecnnError(
                 f"the ONNX model agrees with {source} on {check.agreement:.2%} of {check.samples} samples "
                 f"(required: {agreement:.1%}). Nothing was written."
             )
     return check
+
+
+def _decided(outputs: np.ndarray, contract: Contract | None) -> np.ndarray:
+    """What one sample's outputs ``[1, ...]`` are taken for; those of a filter for themselves."""
+    if contract is None:
+        return decide("classification", outputs)
+    if contract.task == "filter":
+        return outputs
+    floats = np.issubdtype(outputs.dtype, np.floating)
+    return decide(contract.task, outputs if floats else contract.output.dequantize(outputs))

@@ -10,18 +10,24 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from edgecnn.preprocess.audio import AudioPreprocess
 from edgecnn.preprocess.base import PreprocessKind
 from edgecnn.preprocess.image import ImagePreprocess
 from edgecnn.preprocess.signal import SignalPreprocess
+from edgecnn.preprocess.spectrogram import SpectrogramPreprocess
+from edgecnn.preprocess.text import TextPreprocess
 
 KINDS: dict[str, type[PreprocessKind]] = {
+    "audio": AudioPreprocess,
     "image": ImagePreprocess,
     "signal": SignalPreprocess,
+    "spectrogram": SpectrogramPreprocess,
+    "text": TextPreprocess,
 }
 """``preprocess.kind`` to its model."""
 
 _Kinds = Annotated[
-    ImagePreprocess | SignalPreprocess,
+    AudioPreprocess | ImagePreprocess | SignalPreprocess | SpectrogramPreprocess | TextPreprocess,
     Field(discriminator="kind"),
 ]
 
@@ -33,4 +39,13 @@ def _image_by_default(value: Any) -> Any:
 
 Preprocess = Annotated[_Kinds, BeforeValidator(_image_by_default)]
 
-__all__ = ["KINDS", "ImagePreprocess", "Preprocess", "PreprocessKind", "SignalPreprocess"]
+__all__ = [
+    "KINDS",
+    "AudioPreprocess",
+    "ImagePreprocess",
+    "Preprocess",
+    "PreprocessKind",
+    "SignalPreprocess",
+    "SpectrogramPreprocess",
+    "TextPreprocess",
+]

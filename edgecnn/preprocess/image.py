@@ -24,5 +24,7 @@ class ImagePreprocess(PreprocessKind):
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """Raw ``uint8`` pixels to the float32 values that the network was trained on, same shape."""
-        values: np.ndarray = raw.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+        values: np.ndarray = raw.astype(np.float32)    # in place from here on: half the time, the same bits
+        values *= np.float32(self.scale)
+        values += np.float32(self.offset)
         return values

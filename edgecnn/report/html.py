@@ -16,16 +16,19 @@ from edgecnn.report.comparison import DOTS, comparison, latency_distribution
 from edgecnn.report.confusion import COUNTED, confusion_matrix, in_words
 from edgecnn.report.memory import in_words as in_memory_words
 from edgecnn.report.memory import memory_picture
+from edgecnn.report.metrics import accuracy_title, known
 from edgecnn.report.plots import learning_curve
 from edgecnn.report.view import (
     Curve,
     Fact,
     classes_of,
+    counts_pixels,
     curves,
     data_line,
     device_facts,
     entry_labels,
     float_entry,
+    has_accuracy,
     headline_entry,
     interval,
     method,
@@ -93,6 +96,10 @@ def _context(results: Results) -> dict[str, Any]:
     return {
         "results": results,
         "absent": ABSENT,
+        "judged": has_accuracy(results),
+        "accuracy": _capital(accuracy_title(results.model.task)),
+        "metrics": known(entries),
+        "pixels": counts_pixels(results),
         "rows": list(zip(labels, entries, strict=True)),
         "subtitle": _subtitle(results),
         "headlines": [Headline(item.name, item.value, _unbroken(item.remark)) for item in headlines(results)],
@@ -125,7 +132,7 @@ def _context(results: Results) -> dict[str, Any]:
 
 
 def headlines(results: Results) -> list[Headline]:
-    """Accuracy, drop from float, size, fastest p50 and the compiled model's arena, as far as they are known."""
+    """Accuracy, the figure of its task, drop from float, size, fastest p50 and the arena, as far as they are known."""
     entries = results.entries
     best = headline_entry(entries)
     if best is None:
@@ -136,7 +143,12 @@ def headlines(results: Results) -> list[Headline]:
         parts = [f"{best.precision} on {best.runtime}"]
         parts += [f"95 % interval {between}"] if between else []
         parts += [f"{count(best.samples)} samples"] if best.samples is not None else []
-        found.append(Headline("Accuracy", percent(best.accuracy), ", ".join(parts)))
+        found.append(Headline(_capital(accuracy_title(results.model.task)), percent(best.accuracy), ", ".join(parts)))
+        found += [
+            Headline(_capital(metric.title), metric.text(metric.of(best)), f"{best.precision} on {best.runtime}")
+            for metric in known([best])
+            if not metric.everywhere
+        ]
     reference = float_entry(entries, best.samples)
     if reference is not None and reference.accuracy is not None and best.accuracy is not None and best is not reference:
         drop = f"{(reference.accuracy - best.accuracy) * 100:.2f}"
@@ -154,6 +166,10 @@ def headlines(results: Results) -> list[Headline]:
         beside = f"; TFLite Micro's: {size(memory.tflm_arena_bytes)}" if memory.tflm_arena_bytes is not None else ""
         found.append(Headline("RAM arena", size(memory.arena_bytes), f"compiled to C, int8{beside}"))
     return found
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def memory_bars(plan: MemoryPlan) -> list[tuple[str, int, float]]:

@@ -6,16 +6,19 @@ import re
 from collections.abc import Sequence
 
 from edgecnn.formats import ABSENT, count, milliseconds, percent, size
+from edgecnn.report.metrics import accuracy_title, known
 from edgecnn.report.view import (
     classes_of,
+    counts_pixels,
     data_line,
     device_line,
     half_interval,
+    has_accuracy,
     headline_entry,
     memory_line,
     method,
 )
-from edgecnn.results import Entry, Results
+from edgecnn.results import ClassRecord, Entry, Results
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 
@@ -27,7 +30,7 @@ def markdown(results: Results) -> str:
     """
     parts = [f"### {_text(results.model.name)}"]
     if results.entries:
-        parts.append(_table(_HEADINGS, "lllrrrrrr", [_cells(entry) for entry in results.entries]))
+        parts.append(_figures(results))
     parts.append(f"Device: {_text(device_line(results.device))}.")
     parts.append(f"Data: {_text(data_line(results).rstrip('.'))}.")
     parts.append(" ".join(_text(sentence) for sentence in method(results)))
@@ -38,31 +41,61 @@ def markdown(results: Results) -> str:
     entry = headline_entry(results.entries)
     if entry is not None and classes_of(entry):
         parts.append(f"#### Classes ({_text(entry.runtime)}, {_code(entry.artefact)})")
-        rows = [
-            (_text(record.label), *map(percent, (record.precision, record.recall, record.f1)), count(record.support))
-            for record in classes_of(entry)
-        ]
-        parts.append(_table(("class", "precision", "recall", "F1", "samples"), "lrrrr", rows))
+        parts.append(_classes(classes_of(entry), counts_pixels(results)))
     return "\n\n".join(parts) + "\n"
 
 
-_HEADINGS = ("runtime", "model", "type", "size", "accuracy (95 %)", "p50", "p95", "peak RSS", "agreement with float")
+def _figures(results: Results) -> str:
+    """The table of all entries; without the columns of accuracy where there is none to have."""
+    judged, metrics = has_accuracy(results), known(results.entries)
+    quality = [f"{accuracy_title(results.model.task)} (95 %)", *(metric.title for metric in metrics)]
+    headings = [
+        "runtime",
+        "model",
+        "type",
+        "size",
+        *(quality if judged else []),
+        "p50",
+        "p95",
+        "peak RSS",
+        *(["agreement with float"] if judged else []),
+    ]
+    rows = []
+    for entry in results.entries:
+        found = [_accuracy(entry), *(metric.text(metric.of(entry)) for metric in metrics)]
+        rows.append(
+            [
+                f"{_text(entry.runtime)} {_text(entry.runtime_version)}",
+                _code(entry.artefact),
+                entry.precision,
+                size(entry.size_bytes),
+                *(found if judged else []),
+                _ms(entry.p50_ms),
+                _ms(entry.p95_ms),
+                size(entry.peak_rss_bytes),
+                *([percent(entry.agreement_with_float)] if judged else []),
+            ]
+        )
+    return _table(headings, "lll" + "r" * (len(headings) - 3), rows)
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
+def _accuracy(entry: Entry) -> str:
     half = half_interval(entry)
-    accuracy = percent(entry.accuracy) + ("" if half is None else f" ± {half * 100:.2f}")
-    return (
-        f"{_text(entry.runtime)} {_text(entry.runtime_version)}",
-        _code(entry.artefact),
-        entry.precision,
-        size(entry.size_bytes),
-        accuracy,
-        _ms(entry.p50_ms),
-        _ms(entry.p95_ms),
-        size(entry.peak_rss_bytes),
-        percent(entry.agreement_with_float),
-    )
+    return percent(entry.accuracy) + ("" if half is None else f" ± {half * 100:.2f}")
+
+
+def _classes(records: Sequence[ClassRecord], overlap: bool) -> str:
+    """The table of all classes, with intersection over union where classes are areas."""
+    headings = ["class", "precision", "recall", "F1", *(["IoU"] if overlap else []), "pixels" if overlap else "samples"]
+    rows = [
+        [
+            _text(record.label),
+            *map(percent, (record.precision, record.recall, record.f1, *([record.iou] if overlap else []))),
+            count(record.support),
+        ]
+        for record in records
+    ]
+    return _table(headings, "l" + "r" * (len(headings) - 1), rows)
 
 
 def _ms(value: float) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -11,7 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from edgecnn.formats import ABSENT, milliseconds
-from edgecnn.report.view import data_line, device_line, half_interval, memory_line, method_line, stem
+from edgecnn.report.metrics import Metric, cell, known
+from edgecnn.report.view import (
+    data_line,
+    device_line,
+    half_interval,
+    has_accuracy,
+    memory_line,
+    method_line,
+    stem,
+)
 from edgecnn.results import Entry, Results
 
 
@@ -22,47 +32,78 @@ def terminal_table(results: Results) -> RenderableType:
     same renderable comes out as plain text.
     """
     heading = Text(results.model.name, style="bold")
-    figures: list[RenderableType] = [_Figures(results.entries), Text("")] if results.entries else []
+    figures: list[RenderableType] = [_Figures(results), Text("")] if results.entries else []
     return Group(heading, Text(""), *figures, _remarks(results))
 
 
 @dataclass(frozen=True)
 class _Figures:
-    """The table, with the columns as far apart as the console has room for."""
+    """The table, with the columns as far apart as the console has room for, and as many figures beside accuracy."""
 
-    entries: Sequence[Entry]
+    results: Results
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        roomy = _table(self.entries, 1)
-        needed = console.measure(roomy, options=options.update(width=1000)).maximum
-        yield roomy if needed <= options.max_width else _table(self.entries, 0)
+        beside = known(self.results.entries)
+        own = [metric for metric in beside if not metric.everywhere]
+        unbounded = options.update(width=1000)
+        for metrics, padding in ((beside, 1), (beside, 0), (own, 1)):
+            table = _table(self.results, metrics, padding)
+            if console.measure(table, options=unbounded).maximum <= options.max_width:
+                yield table
+                return
+        table = _table(self.results, own, 0)    # names fold
+        fits = console.measure(table, options=unbounded).minimum <= options.max_width
+        yield table if fits else _table(self.results, [], 0)
 
 
-def _table(entries: Sequence[Entry], padding: int) -> Table:
+@dataclass(frozen=True)
+class _Column:
+    """Figures of one kind."""
+
+    heading: str
+    cell: Callable[[Entry], str]
+
+
+def _columns(results: Results, metrics: Sequence[Metric]) -> list[_Column]:
+    """What is shown right of the names; without accuracy where nothing was judged."""
+    judged = has_accuracy(results)
+    quality = [
+        _Column(f"{_ACCURACY.get(results.model.task, 'accuracy')}\n% ±95 %", _accuracy),
+        *(_Column(metric.short, partial(cell, metric)) for metric in metrics),
+    ]
+    return [
+        _Column("size\nkB", lambda entry: _scaled(entry.size_bytes / 1e3)),
+        *(quality if judged else []),
+        _Column("p50\nms", lambda entry: milliseconds(entry.p50_ms)),
+        _Column("p95\nms", lambda entry: milliseconds(entry.p95_ms)),
+        _Column("RSS\nMB", _resident),
+        *([_Column("agree\n%", _agreement)] if judged else []),
+    ]
+
+
+_ACCURACY = {"segmentation": "pixel acc."}
+
+
+def _table(results: Results, metrics: Sequence[Metric], padding: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, padding, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("runtime", overflow="fold", min_width=4)
     table.add_column("model", overflow="fold", min_width=4)
     table.add_column("type", no_wrap=True)
-    for heading in ("size\nkB", "accuracy\n% ±95 %", "p50\nms", "p95\nms", "RSS\nMB", "agree\n%"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for entry in entries:
-        table.add_row(*(Text(cell) for cell in _cells(entry)))
+    columns = _columns(results, metrics)
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for entry in results.entries:
+        names = (entry.runtime, stem(entry), entry.precision)
+        table.add_row(*map(Text, (*names, *(column.cell(entry) for column in columns))))
     return table
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
-    agreement = entry.agreement_with_float
-    return (
-        entry.runtime,
-        stem(entry),
-        entry.precision,
-        _scaled(entry.size_bytes / 1e3),
-        _accuracy(entry),
-        milliseconds(entry.p50_ms),
-        milliseconds(entry.p95_ms),
-        ABSENT if entry.peak_rss_bytes is None else _scaled(entry.peak_rss_bytes / 1e6),
-        ABSENT if agreement is None else f"{agreement * 100:.2f}",
-    )
+def _resident(entry: Entry) -> str:
+    return ABSENT if entry.peak_rss_bytes is None else _scaled(entry.peak_rss_bytes / 1e6)
+
+
+def _agreement(entry: Entry) -> str:
+    return ABSENT if entry.agreement_with_float is None else f"{entry.agreement_with_float * 100:.2f}"
 
 
 def _accuracy(entry: Entry) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from edgecnn.formats import count, milliseconds, percent, size
+from edgecnn.report.metrics import explained
 from edgecnn.results import ClassRecord, DeviceRecord, Entry, HistoryRecord, Results
 
 # Values that are logged beside the metrics and that are no learning curve.
-_NOT_METRICS = frozenset({"lr", "learning_rate", "seconds"})
+_NOT_METRICS = frozenset({"lr", "learning_rate", "seconds", "waiting"})
 
 
 @dataclass(frozen=True)
@@ -150,13 +151,24 @@ def device_line(device: DeviceRecord) -> str:
     return ", ".join(parts)
 
 
+def counts_pixels(results: Results) -> bool:
+    """Whether confusion matrix and figures of classes are of pixels, not of samples."""
+    return results.model.task == "segmentation"
+
+
+def has_accuracy(results: Results) -> bool:
+    """Whether the model can be right or wrong at all: a filter with fixed weights cannot."""
+    return results.model.task != "filter"
+
+
 def data_line(results: Results) -> str:
     """The data in one line."""
     data = results.data
     if data is None:
         return "none for accuracy and agreement, which were not measured."
     samples = "" if data.samples == 1 else "s"
-    return f"{data.set}, {data.split} split, {count(data.samples)} sample{samples}, {len(data.labels)} classes"
+    classes = f", {len(data.labels)} classes" if data.labels else ""
+    return f"{data.set}, {data.split} split, {count(data.samples)} sample{samples}{classes}"
 
 
 def memory_line(results: Results) -> str | None:
@@ -187,7 +199,10 @@ def method(results: Results) -> list[str]:
     if judged:
         samples = _range(entry.samples for entry in judged if entry.samples is not None)
         on = f", measured on {samples} samples of the test split" if samples else ""
-        sentences.append(f"Accuracy stands with Wilson's 95 % score interval{on}.")
+        meant = explained(results.model.task)
+        interval_of = "the 95 % interval of a mean" if counts_pixels(results) else "Wilson's 95 % score interval"
+        sentences.append(f"Accuracy stands with {interval_of}{on}.")
+        sentences += [meant] if meant is not None else []
     if any(entry.agreement_with_float is not None for entry in entries):
         sentences.append("Agreement is the share of samples on which the class is that of the float model.")
     return sentences

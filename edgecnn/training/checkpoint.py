@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from edgecnn.errors import EdgecnnError
-from edgecnn.files import whole_file
+from edgecnn.files import write_bytes
 from edgecnn.runs import CHECKPOINT
+from edgecnn.training.average import WeightAverage
 
 
 @dataclass
@@ -22,7 +24,7 @@ class Progress:
     Attributes:
         finished: Epochs done.
         history: One dict per finished epoch: Keras's metric names to values, and ``seconds``.
-        best_epoch: Index of the best epoch so far, from 0; -1 before the first.
+        best_epoch: Index of the epoch whose weights are kept, from 0; -1 before the first.
     """
 
     finished: int = 0
@@ -30,20 +32,41 @@ class Progress:
     best_epoch: int = -1
 
 
-def save_checkpoint(folder: Path, model: Any, best: list[np.ndarray], progress: Progress) -> None:
-    """Write weights, random-generator states, optimizer state, best weights and progress.
+@dataclass
+class State:
+    """All that a training needs to go on.
 
-    Args:
-        folder: The run.
-        model: A compiled ``keras.Model``; ``model.variables`` includes the state of its dropout generators.
-        best: The weights of the best epoch, in the order of ``model.variables``.
+    Attributes:
+        model: A compiled ``keras.Model`` whose optimizer is built; ``model.variables`` includes the state of its
+            dropout generators.
+        best: The weights that are kept, in the order of ``model.variables``.
+        average: Of the weights, where the recipe asks for one.
         progress: What happened so far.
     """
-    arrays = {f"model_{i:04d}": np.asarray(value) for i, value in enumerate(model.variables)}
-    arrays |= {f"optimizer_{i:04d}": np.asarray(value) for i, value in enumerate(model.optimizer.variables)}
-    arrays |= {f"best_{i:04d}": value for i, value in enumerate(best)}
-    with whole_file(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, progress=np.array(json.dumps(asdict(progress))), **arrays)    # type: ignore[arg-type]
+
+    model: Any
+    best: list[np.ndarray]
+    average: WeightAverage | None = None
+    progress: Progress = field(default_factory=Progress)
+
+
+def save_checkpoint(folder: Path, state: State) -> None:
+    """Write weights, random-generator states, optimizer state, averages, kept weights and progress into a run."""
+    write_bytes(folder / CHECKPOINT, pack(state))
+
+
+def pack(state: State) -> bytes:
+    """A state as a ``.npz`` file."""
+    parts = {
+        "model": state.model.variables,
+        "optimizer": state.model.optimizer.variables,
+        "average": [] if state.average is None else state.average.state,
+        "best": state.best,
+    }
+    arrays = {f"{name}_{i:04d}": np.asarray(value) for name, values in parts.items() for i, value in enumerate(values)}
+    stream = io.BytesIO()
+    np.savez(stream, progress=np.array(json.dumps(asdict(state.progress))), **arrays)    # type: ignore[arg-type]
+    return stream.getvalue()
 
 
 def sweep(folder: Path) -> None:
@@ -52,31 +75,46 @@ def sweep(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def load_checkpoint(folder: Path, model: Any) -> tuple[list[np.ndarray], Progress]:
-    """Put a checkpoint's state into a compiled model whose optimizer is built.
-
-    Returns:
-        The best weights and the progress.
+def load_checkpoint(folder: Path, state: State) -> None:
+    """Put a run's checkpoint into a state.
 
     Raises:
         EdgecnnError: The file is damaged, or belongs to another model.
     """
     path = folder / CHECKPOINT
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            progress = Progress(**json.loads(str(stored["progress"])))
-            best = [stored[name] for name in sorted(stored.files) if name.startswith("best_")]
-            for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
-                names = [name for name in sorted(stored.files) if name.startswith(f"{prefix}_")]
-                if [stored[name].shape for name in names] != [tuple(variable.shape) for variable in variables]:
-                    raise EdgecnnError(
-                        f"{path} belongs to another model than {folder / 'model.py'}. Train anew without --resume."
-                    )
-                for name, variable in zip(names, variables, strict=True):
-                    variable.assign(stored[name])
+        unpack(path.read_bytes(), state)
+    except _OtherModelError:
+        raise EdgecnnError(
+            f"{path} belongs to another model than {folder / 'model.py'}. Train anew without --resume."
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise EdgecnnError(f"{path} is damaged ({error}). Train anew without --resume.") from error
-    return best, progress
+
+
+class _OtherModelError(Exception):
+    """The shapes are not those of the model."""
+
+
+def unpack(data: bytes, state: State) -> None:
+    """Put what ``pack`` gave into a state of the same model."""
+    model = state.model
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+
+        def arrays(prefix: str) -> list[np.ndarray]:
+            return [stored[name] for name in sorted(stored.files) if name.startswith(f"{prefix}_")]
+
+        progress, best = Progress(**json.loads(str(stored["progress"]))), arrays("best")
+        parts = [(arrays("model"), model.variables), (arrays("optimizer"), model.optimizer.variables)]
+        for values, variables in parts:
+            if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+                raise _OtherModelError
+        for values, variables in parts:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        if state.average is not None:
+            state.average.state = arrays("average")
+    state.best, state.progress = best, progress
 
 
 def restore(model: Any, weights: list[np.ndarray]) -> None:

@@ -1,119 +1,152 @@
-"""Keras optimizers, schedules and losses by the names that a recipe uses."""
+"""Keras optimizers and schedules by the names that a recipe uses.
+
+With g the gradient of the loss, w the weights and η the learning rate, all of them Keras's, element by element:
+
+==============  =======================================================================================================
+sgd             w ← w − η·g
+momentum        v ← β·v − η·g, w ← w + v                                                    (β = 0.9)
+nesterov        v ← β·v − η·g, w ← w + β·v − η·g: the step after the next one, looked up now (β = 0.9)
+adagrad         s ← s + g², w ← w − η·g / √(s + ε)                                  (Duchi, Hazan and Singer 2011)
+rmsprop         s ← ρ·s + (1 − ρ)·g², w ← w − η·g / √(s + ε)                        (Tieleman and Hinton 2012)
+adam            means of g and of g², both corrected for their beginning at 0, w ← w − η·m̂ / (√v̂ + ε)
+                                                                                    (Kingma and Ba 2015)
+adamw           adam, and w ← w − η·λ·w beside it                                   (Loshchilov and Hutter 2019)
+==============  =======================================================================================================
+
+Each takes ``clipnorm`` (of every gradient tensor), ``global_clipnorm`` (of all together) or ``clipvalue``.
+"""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from edgecnn.errors import UsageError, unknown_name
 from edgecnn.keras_quiet import import_keras
 from edgecnn.recipe import NamedOptions, TrainSection
-from edgecnn.tasks import Task
+from edgecnn.training.schedules import SCHEDULES, canonical, own_schedule
+
+ALIASES: dict[str, dict[str, Any]] = {
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+}
+"""Names of the books for what Keras calls SGD with arguments."""
+
+_OF_OTHERS = frozenset({"lossscaleoptimizer", "multioptimizer"})
+"""What Keras wraps around optimizers is none that a recipe can name."""
 
 
-def _canonical(name: str) -> str:
-    """``CosineDecay``, ``cosine_decay`` and ``cosinedecay`` are one name."""
-    return name.replace("_", "").lower()
-
-
-def _classes(module: Any, base: type) -> dict[str, type]:
+def classes_in(module: Any, base: type) -> dict[str, type]:
+    """Canonical name to class of all that ``module`` has of ``base``."""
     return {
-        _canonical(name): member
+        canonical(name): member
         for name, member in vars(module).items()
         if inspect.isclass(member) and issubclass(member, base) and member is not base
     }
 
 
-def _construct(key: str, found: type, options: NamedOptions, extra: dict[str, Any]) -> Any:
-    """Call a Keras class with a recipe's arguments, explaining a wrong one."""
+def construct(key: str, found: type, options: NamedOptions, extra: Mapping[str, Any] | None = None) -> Any:
+    """Call a Keras class with a recipe's arguments, explaining a wrong one.
+
+    Args:
+        key: Of the recipe.
+        found: The class.
+        options: Its name and arguments as the recipe has them.
+        extra: Arguments that the recipe's replace.
+
+    Raises:
+        UsageError: The class does not take an argument, or not that value.
+    """
     allowed = [name for name in inspect.signature(found).parameters if name not in ("self", "kwargs", "name")]
     given = options.arguments()
     for name in given:
         if name not in allowed:
             raise unknown_name(f"argument of {key} {options.name!r}", name, allowed)
     try:
-        return found(**{**extra, **given})
+        return found(**{**(extra or {}), **given})
     except (TypeError, ValueError) as error:
         raise UsageError(f"{key} {options.name!r}: {error}. It takes: {', '.join(allowed)}.") from error
 
 
 def make_optimizer(section: TrainSection, steps_per_epoch: int) -> Any:
-    """The recipe's optimizer with its learning-rate schedule.
+    """The recipe's optimizer, with its learning-rate schedule where that is one of Keras's.
 
-    A schedule that has ``decay_steps`` and is given none decays over the whole training.
+    A schedule of Keras's that has ``decay_steps`` and is given none decays over the whole training; each takes
+    ``warmup_epochs``. A schedule of ``schedules.py`` is followed by a callback instead.
 
     Args:
         section: ``[train]``.
         steps_per_epoch: Batches in an epoch.
 
     Raises:
-        UsageError: A name or an argument is not Keras's.
+        UsageError: A name or an argument is not Keras's, or two parts of the recipe contradict each other.
     """
     keras = import_keras("training")
-    optimizers = _classes(keras.optimizers, keras.optimizers.Optimizer)
-    name = _canonical(section.optimizer.name)
+    options, extra = section.optimizer, dict[str, Any]()
+    optimizers = classes_in(keras.optimizers, keras.optimizers.Optimizer)
+    optimizers = {name: found for name, found in optimizers.items() if name not in _OF_OTHERS}
+    name = canonical(options.name)
+    if name in ALIASES:
+        name, extra = "sgd", dict(ALIASES[name])
     if name not in optimizers:
-        raise unknown_name("optimizer", section.optimizer.name, optimizers)
-    extra: dict[str, Any] = {}
+        raise unknown_name("optimizer", options.name, {*optimizers, *ALIASES})
+    if options.arguments().get("use_ema"):
+        raise UsageError("train.optimizer.use_ema: a moving average of the weights is train.average, such as 0.999.")
     if section.schedule is not None:
-        if "learning_rate" in section.optimizer.arguments():
+        own = own_schedule(section.schedule, section.epochs)
+        if "learning_rate" in options.arguments() and (own is None or own.initial_learning_rate is not None):
             raise UsageError("train.optimizer and train.schedule both set the learning rate: remove one of the two.")
-        extra["learning_rate"] = make_schedule(section.schedule, section.epochs * steps_per_epoch)
-    return _construct("train.optimizer", optimizers[name], section.optimizer, extra)
+        if own is None:
+            extra["learning_rate"] = keras_schedule(section.schedule, section.epochs, steps_per_epoch)
+    return construct("train.optimizer", optimizers[name], options, extra)
 
 
-def make_schedule(options: NamedOptions, total_steps: int) -> Any:
+def keras_schedule(options: NamedOptions, epochs: int, steps_per_epoch: int) -> Any:
     """A ``keras.optimizers.schedules`` object.
 
     Args:
-        options: Its name and arguments.
-        total_steps: Batches in the whole training, the default of ``decay_steps``.
-    """
-    keras = import_keras("training")
-    schedules = _classes(keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule)
-    name = _canonical(options.name)
-    if name not in schedules:
-        raise unknown_name("schedule", options.name, schedules)
-    found = schedules[name]
-    parameters = inspect.signature(found).parameters
-    extra = {"decay_steps": total_steps} if "decay_steps" in parameters else {}
-    return _construct("train.schedule", found, options, extra)
-
-
-LOSSES: dict[Task, str] = {
-    "classification": "sparse_categorical_crossentropy",
-    "binary": "binary_crossentropy",
-    "segmentation": "binary_crossentropy",
-    "filter": "mean_squared_error",
-}
-"""What a recipe without a loss gets."""
-
-
-def loss_options(section: TrainSection, task: Task, classes: int) -> NamedOptions:
-    """The recipe's loss, or that of its task."""
-    if section.loss is not None:
-        return section.loss
-    return NamedOptions(name=LOSSES["classification" if task == "segmentation" and classes > 2 else task])
-
-
-def make_loss(options: NamedOptions) -> Any:
-    """A Keras loss by the name of its class or function, with the arguments of the class.
+        options: Its name and arguments; ``warmup_epochs`` lets the rate rise in a straight line before it begins.
+        epochs: Of the whole training.
+        steps_per_epoch: Batches in an epoch.
 
     Raises:
-        UsageError: Keras has no such loss, or it does not take an argument.
+        UsageError: The name or an argument is not Keras's.
     """
-    name = options.name
     keras = import_keras("training")
-    known = _classes(keras.losses, keras.losses.Loss)
-    functions = {_canonical(key): key for key, value in vars(keras.losses).items() if inspect.isfunction(value)}
-    wanted = _canonical(name)
-    if wanted in known:
-        return _construct("train.loss", known[wanted], options, {})
-    if wanted in functions and not options.arguments():
-        return keras.losses.get(functions[wanted])
-    raise unknown_name("loss", name, {*known, *(set(functions) - {"get", "serialize", "deserialize"})})
+    schedules = classes_in(keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule)
+    name = canonical(options.name)
+    if name not in schedules:
+        raise unknown_name("schedule", options.name, {*schedules, *SCHEDULES})
+    found = schedules[name]
+    arguments = options.arguments()
+    warmup = arguments.pop("warmup_epochs", 0)
+    if isinstance(warmup, bool) or not isinstance(warmup, int | float) or not 0 <= warmup < epochs:
+        raise UsageError(
+            f"train.schedule {options.name!r}: warmup_epochs = {warmup!r}: a number of epochs is expected, 0 or more "
+            f"and less than the {epochs} of the training."
+        )
+    first = round(warmup * steps_per_epoch)
+    parameters = inspect.signature(found).parameters
+    extra = {"decay_steps": epochs * steps_per_epoch - first} if "decay_steps" in parameters else {}
+    made = construct("train.schedule", found, NamedOptions(name=options.name, **arguments), extra)
+    return _warmed(made, first) if first else made
 
 
-def takes_class_indices(loss: str) -> bool:
-    """Whether the loss wants class indices; all others get one-hot targets."""
-    return _canonical(loss).startswith("sparse")
+def _warmed(schedule: Any, steps: int) -> Any:
+    """``schedule``, begun after ``steps`` in which the rate rises in a straight line to its first one."""
+    keras = import_keras("training")
+    ops = keras.ops
+
+    class Warmed(keras.optimizers.schedules.LearningRateSchedule):    # type: ignore[misc, name-defined]
+        """Made here because Keras is imported late."""
+
+        def __call__(self, step: Any) -> Any:
+            step = ops.cast(step, "float32")
+            rising = schedule(0) * (step + 1) / steps
+            return ops.where(step < steps, rising, schedule(ops.maximum(step - steps, 0)))
+
+        def get_config(self) -> dict[str, Any]:
+            return {"schedule": schedule.get_config(), "steps": steps}
+
+    return Warmed()

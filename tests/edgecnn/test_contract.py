@@ -58,7 +58,9 @@ def test_only_a_tie_goes_anywhere_but_to_the_nearest_step(scale: float, zero: in
     end = TensorContract(name="x", shape=(1, 1), dtype="int8", scale=scale, zero_point=zero)
     real = np.random.default_rng(seed).uniform(-100 * scale, 100 * scale, 200).astype(np.float32)
     steps = real / np.float32(scale)
-    assert np.array_equal(end.quantize(real), np.clip(np.rint(steps) + zero, -128, 127))
+    clear = np.abs(np.abs(steps - np.trunc(steps)) - 0.5) > 1e-4
+    assert clear.any()
+    assert np.array_equal(end.quantize(real)[clear], np.clip(np.rint(steps[clear]) + zero, -128, 127))
 
 
 @pytest.mark.parametrize(("scale", "zero"), [(1.0, 0), (0.5, 3), (2 / 255, -1), (1 / 255, -128)])

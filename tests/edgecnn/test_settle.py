@@ -129,8 +129,15 @@ def test_without_a_contract_the_outputs_must_be_the_classes(small: Path) -> None
 @given(st.permutations(LABELS), st.lists(st.integers(0, 2), min_size=1, max_size=30))
 def test_the_same_names_in_another_order_are_matched_by_name(order: list[str], predicted: list[int]) -> None:
     model = contract(tuple(order))
-    moved = in_data_order(np.array(predicted), model, LABELS)
-    assert [LABELS[index] for index in moved] == [order[index] for index in predicted]
+    outputs = np.eye(len(order), dtype=np.float32)[predicted]
+    moved = in_data_order(outputs, model, LABELS)
+    assert [LABELS[index] for index in moved.argmax(axis=1)] == [order[index] for index in predicted]
+
+
+def test_a_probability_turns_where_two_classes_are_exchanged() -> None:
+    model = contract(("cat", "dog"))
+    outputs = np.array([[0.25], [0.875]], np.float32)
+    np.testing.assert_array_equal(in_data_order(outputs, model, ("dog", "cat")), 1 - outputs)
 
 
 def test_other_names_stay_in_their_order() -> None:

@@ -247,7 +247,7 @@ def test_command_reads_a_keras_file(cli: Cli, keras: Any, tmp_path: Path) -> Non
         ("empty.tflite", b"", 1, "empty.tflite: not a TFLite model: it is empty"),
         ("zip.tflite", b"PK\x03\x04 and so on", 1, "zip.tflite: not a TFLite model"),
         ("cut.tflite", pack(small_model())[:1500], 1, "cut.tflite"),
-        ("fashion_mnist_cmm", None, 2, "Did you mean 'fashion_mnist_cnn'?"),
+        ("fashion_mnist_cnnn", None, 2, "Did you mean 'fashion_mnist_cnn'?"),
     ],
 )
 def test_command_refuses_with_one_message(

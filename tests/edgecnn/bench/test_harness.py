@@ -237,7 +237,7 @@ def test_no_room_for_the_classes_is_one_sentence_of_the_measuring_process(small:
     )
     np.save(tmp_path / "samples.npy", np.zeros((500, 6, 6, 2), np.uint8))
     request = request_for(
-        small, contract=contract, samples=tmp_path / "samples.npy", predictions=tmp_path / "predictions.npy"
+        small, contract=contract, samples=tmp_path / "samples.npy", outputs=tmp_path / "outputs.npy"
     )
     with largest_file(3000), pytest.raises(EdgecnnError, match=r"litert with small\.tflite: cannot write the temp"):
         run_worker(request)

@@ -18,6 +18,7 @@ from edgecnn.cli.data import command
 from edgecnn.data import DATASETS
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+CliHere = Callable[..., tuple[int, str, str]]
 
 ODD = "[red]\x1b[2J"
 """A class name that a terminal would take for something else."""
@@ -54,7 +55,7 @@ def test_the_table_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch
         assert name in text
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "…" not in text
-    assert "dataset-fashion-mnist" in text or "not here" in text
+    assert "Debian package" in text or "not here" in text
 
 
 def test_listing_imports_nothing_heavy_and_reads_no_samples() -> None:
@@ -99,6 +100,69 @@ def test_own_images(cli: Cli, photos: Path) -> None:
     text = cli("data", photos).stdout
     assert "[red]\N{REPLACEMENT CHARACTER}[2J" in text    # a class name is no markup, and moves no cursor
     assert f"images   {photos}\n" in text.replace(" (", "\n")    # nor is a path, and it is not folded
+
+
+def test_a_preview_of_own_images_and_of_a_model(cli_here: CliHere, photos: Path, tmp_path: Path) -> None:
+    code, out, _ = cli_here("data", photos, "--preview", "photos.png", "--json")
+    assert code == 0
+    assert json.loads(out)["preview"] == "photos.png"
+    assert (tmp_path / "photos.png").read_bytes().startswith(b"\x89PNG")
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "model.py").write_text("")
+    (folder / "recipe.toml").write_text(
+        '[model]\nname = "net"\n[data]\nset = "image_folder"\npath = "../photos.zip"\n'
+        'augment = { flip = "horizontal", brightness = 0.3 }\n'
+    )
+    code, out, _ = cli_here("data", "net", "--preview", "net.png")
+    assert code == 0
+    assert "preview  net.png" in out
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    plain, augmented = (image.open(tmp_path / name).size for name in ("photos.png", "net.png"))
+    assert augmented[1] > 1.5 * plain[1]    # a row more for each class
+    assert cli_here("data", "net", "--json")[0] == 0    # a model's data, without a picture
+
+
+def test_masks_are_counted_in_pixels(cli_here: CliHere, tmp_path: Path) -> None:
+    import numpy as np
+
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    for kind in ("image", "label"):
+        (tmp_path / "cells" / kind).mkdir(parents=True)
+        for number in range(5):
+            pixels = np.zeros((4, 4), np.uint8)
+            pixels[: number + 1 if kind == "label" else 0, 0] = 255
+            image.fromarray(pixels).save(tmp_path / "cells" / kind / f"{number}.png")
+    code, out, _ = cli_here("data", "image_mask:cells", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["counts"] == {"train": 4, "test": 1}
+    # 1, 2, 3 and 4 pixels in the four that are learned from; the column has but 4 rows, so 4 in the fifth.
+    assert document["classes_by_split"] == {
+        "train": {"background": 54, "object": 10},
+        "test": {"background": 12, "object": 4},
+    }
+    assert "train, pixels" in cli_here("data", "image_mask:cells")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--preview", "a.png"], 2, "--preview needs the NAME"),
+        (["digits", "--preview", "a.jpg"], 2, "--preview a.jpg: a picture is written as PNG"),
+        (["isbi_membrane", "--preview", "a.png"], 1, "is not on this machine, so there is nothing to show"),
+        (["lenet55", "--preview", "a.png"], 2, "So do models: "),
+    ],
+)
+def test_previews_that_cannot_be(
+    cli_here: CliHere, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    monkeypatch.setenv("EDGECNN_DATA", "")
+    left, out, err = cli_here("data", *arguments)
+    assert left == code
+    assert message in err
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

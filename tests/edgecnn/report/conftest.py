@@ -59,6 +59,7 @@ def measure(
     predicted = predict(x)
     matrix = confusion_matrix(y, predicted, 10)
     accuracy = wilson(int(np.trace(matrix)), len(y))
+    records = [ClassRecord(**vars(figures)) for figures in per_class(matrix, tuple("0123456789"))]
     counted = latencies[10:]
     p50, p90, p95, p99 = (float(value) for value in np.percentile(counted, (50, 90, 95, 99)))
     return Entry(
@@ -90,7 +91,8 @@ def measure(
         accuracy_high=accuracy.high,
         agreement_with_float=float((predicted == reference).mean()),
         confusion_matrix=matrix.tolist(),
-        per_class=[ClassRecord(**vars(figures)) for figures in per_class(matrix, tuple("0123456789"))],
+        macro_f1=float(np.mean([record.f1 for record in records if record.f1 is not None])),
+        per_class=records,
     )
 
 

@@ -37,7 +37,11 @@ def results(draw: st.DrawFn) -> Results:
     )
     return Results(
         created=draw(st.sampled_from(("2026-01-31T12:00:00Z", "0001-01-01T00:00:00+05:00", "?"))),
-        model=ModelRecord(name=draw(words), parameters=draw(st.one_of(st.none(), numbers))),
+        model=ModelRecord(
+            name=draw(words),
+            task=draw(st.sampled_from(("classification", "binary", "segmentation", "filter"))),
+            parameters=draw(st.one_of(st.none(), numbers)),
+        ),
         data=draw(
             st.one_of(
                 st.none(),
@@ -98,6 +102,9 @@ def entry(labels: list[str]) -> st.SearchStrategy[Entry]:
         accuracy=shares,
         accuracy_low=shares,
         accuracy_high=shares,
+        auc=shares,
+        macro_f1=shares,
+        mean_iou=shares,
         agreement_with_float=shares,
         confusion_matrix=st.one_of(st.none(), matrix),
         per_class=st.one_of(st.none(), records),

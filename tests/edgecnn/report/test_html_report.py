@@ -100,8 +100,9 @@ def test_every_entrys_figures_are_shown(digits_results: Results, text: str) -> N
         first = rows[1 + index]
         assert first[0] == f"{entry.runtime} {entry.precision}{entry.artefact}"
         assert first[1].startswith(percent(entry.accuracy))
-        assert first[2:5] == [milliseconds(value) for value in (entry.p50_ms, entry.p95_ms, entry.p99_ms)]
-        assert first[5:8] == [size(entry.size_bytes), size(entry.peak_rss_bytes), percent(entry.agreement_with_float)]
+        assert first[2] == percent(entry.macro_f1)
+        assert first[3:6] == [milliseconds(value) for value in (entry.p50_ms, entry.p95_ms, entry.p99_ms)]
+        assert first[6:9] == [size(entry.size_bytes), size(entry.peak_rss_bytes), percent(entry.agreement_with_float)]
         latency = rows[2 + len(digits_results.entries) + index]
         assert latency[1:4] == [milliseconds(value) for value in (entry.init_ms, entry.first_ms, entry.min_ms)]
         assert latency[4] == f"{milliseconds(entry.mean_ms)} ± {milliseconds(entry.std_ms)}"

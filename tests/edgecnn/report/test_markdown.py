@@ -40,6 +40,8 @@ def test_table_holds_the_documents_figures(digits_results: Results) -> None:
         assert number(row["size"]) * (1000 if "kB" in row["size"] else 1) == pytest.approx(entry.size_bytes, abs=51)
         assert entry.accuracy is not None and entry.agreement_with_float is not None
         assert number(row["accuracy (95 %)"]) == pytest.approx(100 * entry.accuracy, abs=0.0051)
+        assert entry.macro_f1 is not None
+        assert number(row["macro F1"]) == pytest.approx(100 * entry.macro_f1, abs=0.0051)
         assert number(row["p50"]) == pytest.approx(entry.p50_ms, rel=0.01)
         assert number(row["p95"]) == pytest.approx(entry.p95_ms, rel=0.01)
         assert number(row["agreement with float"]) == pytest.approx(100 * entry.agreement_with_float, abs=0.0051)

@@ -36,7 +36,9 @@ def test_rows_hold_the_documents_figures(digits_results: Results) -> None:
         row = row_of(text, number)
         assert row[0] == entry.runtime and row[2] == entry.precision
         assert entry.artefact.startswith(row[1] + ".")
-        kilobytes, accuracy, half, p50, p95, megabytes, agreement = (float(cell.lstrip("±")) for cell in row[3:])
+        kilobytes, accuracy, half, f1, p50, p95, megabytes, agreement = (float(cell.lstrip("±")) for cell in row[3:])
+        assert entry.macro_f1 is not None
+        assert f1 == pytest.approx(entry.macro_f1 * 100, abs=0.0051)
         assert entry.accuracy is not None and entry.accuracy_low is not None and entry.accuracy_high is not None
         assert entry.peak_rss_bytes is not None and entry.agreement_with_float is not None
         assert kilobytes == pytest.approx(entry.size_bytes / 1e3, abs=0.051)
@@ -63,6 +65,7 @@ def life_size(entry: Entry, runtime: str, artefact: str) -> Entry:
             "accuracy_low": 0.9,
             "accuracy_high": 1.0,
             "agreement_with_float": 1.0,
+            "macro_f1": 1.0,
         }
     )
 
@@ -118,7 +121,7 @@ def test_plain_text_off_a_terminal_and_the_same_words_on_one(digits_results: Res
 
 
 def test_absent_figures_are_dashes(digits_results: Results) -> None:
-    gone = {"accuracy": None, "accuracy_low": None, "accuracy_high": None, "agreement_with_float": None}
+    gone = dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "agreement_with_float"))
     entry = digits_results.entries[0].model_copy(update={**gone, "peak_rss_bytes": None, "samples": None})
     text = shown(digits_results.model_copy(update={"entries": [entry], "data": None}))
     row = row_of(text, 0)

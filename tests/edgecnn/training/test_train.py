@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecnn.errors import EdgecnnError, UsageError
 from tests.support import Cli, child_environment
+from tests.training_runs import trained
 
 pytestmark = pytest.mark.slow
 
@@ -52,10 +54,28 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("line", ["Training digits_tiny", "epoch   3/"], ids=["before epoch 1", "after epoch 3"])
-def test_killed_and_resumed_ends_as_the_unbroken_run(cli: Cli, tmp_path: Path, line: str) -> None:
-    cli("train", "digits_tiny", *SHORT, "--out", "unbroken")
-    process = start(tmp_path, "train", "digits_tiny", *SHORT, "--out", "killed")
+STATEFUL = [
+    part
+    for change in (
+        "train.average=0.95",
+        "train.schedule={name='reduce_on_plateau', initial_learning_rate=0.005, patience=1, min_delta=0.05}",
+        "train.optimizer={name='momentum', global_clipnorm=1.0}",
+    )
+    for part in ("--set", change)
+]
+"""What knows of the epochs before: the averages of the weights, momentum, and the schedule."""
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [("Training digits_tiny", []), ("epoch   3/", STATEFUL)],
+    ids=["before epoch 1", "after epoch 3"],
+)
+def test_killed_and_resumed_ends_as_the_unbroken_run(
+    cli: Cli, tmp_path: Path, line: str, options: list[str]
+) -> None:
+    cli("train", "digits_tiny", *SHORT, *options, "--out", "unbroken")
+    process = start(tmp_path, "train", "digits_tiny", *SHORT, *options, "--out", "killed")
     stop_after(process, line, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "model.keras").exists()
@@ -66,8 +86,10 @@ def test_killed_and_resumed_ends_as_the_unbroken_run(cli: Cli, tmp_path: Path, l
         json.loads((tmp_path / name / "run.json").read_text())["training"]["history"] for name in ("unbroken", "killed")
     )
     for history in (ours, theirs):
-        del history["values"]["seconds"]
+        del history["values"]["seconds"], history["values"]["waiting"]    # what the clock says
     assert ours == theirs
+    if options:
+        assert len(set(ours["values"]["learning_rate"])) > 2, "the schedule never came to its point"
 
 
 def test_a_run_that_was_killed_before_its_evaluation_is_completed(cli: Cli, tmp_path: Path) -> None:
@@ -137,9 +159,9 @@ def test_data_path_is_meant_from_the_recipe_and_every_split_is_recorded(cli: Cli
     assert info["data"]["sha256"] == files
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others(cli: Cli, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path: Path) -> None:
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
-        cli("train", "digits_tiny", "--epochs", "1", "--limit", "200", "--set", f"train.seed={seed}", "--out", name)
+        trained("digits_tiny", tmp_path / name, ["train.epochs=1", "data.limit=200", f"train.seed={seed}"])
     assert same_weights(tmp_path / "a", tmp_path / "b")
     assert not same_weights(tmp_path / "a", tmp_path / "c")
 
@@ -153,30 +175,94 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_half_written(tmp_path: Path
     assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
 
 
-def test_any_optimizer_loss_and_schedule_of_keras(cli: Cli, tmp_path: Path) -> None:
-    choices = {
-        "momentum": ["train.optimizer={name='SGD', momentum=0.9, nesterov=true}"],
-        "schedule": ["train.schedule={name='ExponentialDecay', initial_learning_rate=0.01, decay_rate=0.5}"],
-        "one-hot targets": ["train.loss=categorical_crossentropy", "train.optimizer.name=RMSprop"],
-        "mean squared error": ["train.loss=mean_squared_error", "train.optimizer.name=adamw"],
-    }
-    for number, (title, changes) in enumerate(choices.items()):
-        options = [part for change in changes for part in ("--set", change)]
-        cli("train", "digits_tiny", "--epochs", "8", *options, "--out", f"run{number}")
-        figures = json.loads((tmp_path / f"run{number}" / "run.json").read_text())["training"]
-        first, last = (figures["history"]["values"]["loss"][index] for index in (0, -1))
-        assert last < 0.9 * first, title
+SETTINGS = {
+    "momentum, a schedule of Keras's": [
+        "train.optimizer={name='SGD', momentum=0.9, nesterov=true}",
+        "train.schedule={name='ExponentialDecay', initial_learning_rate=0.03, decay_rate=0.5}",
+    ],
+    "dice, cosine with a warm-up": [
+        "train.loss=dice",
+        "train.optimizer={name='rmsprop', learning_rate=0.005}",
+        "train.schedule={name='cosine', warmup_epochs=1}",
+    ],
+    "mean squared error, averages": ["train.loss=mse", "train.optimizer=adamw", "train.average=0.9", "train.keep=last"],
+    "smoothed, weighted and mixed": [
+        "train.loss={name='sparse_categorical_crossentropy', label_smoothing=0.1}",
+        "train.class_weight=balanced",
+        "data.augment.mixup=0.2",
+    ],
+}
 
 
-def test_early_stopping_stops(cli: Cli, tmp_path: Path) -> None:
-    change = ["--set", "train.early_stopping=1", "--set", "train.schedule.initial_learning_rate=0.0000001"]
-    cli("train", "digits_tiny", *change, "--limit", "200", "--epochs", "40", "--out", "run")
-    training = json.loads((tmp_path / "run" / "run.json").read_text())["training"]
-    assert training["epochs"] == training["best_epoch"] + 1 < 40
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_training_learns_with(name: str, tmp_path: Path) -> None:
+    changes = ["train.epochs=8", "data.limit=400", "train.batch=16", *SETTINGS[name]]
+    info = trained("digits_tiny", tmp_path / "run", changes).info
+    assert info.training is not None and info.evaluation is not None
+    values = info.training.history.values
+    assert values["val_loss"][-1] < 0.9 * values["val_loss"][0]
+    assert info.evaluation.accuracy > 0.5    # chance is 0.1
+    assert info.evaluation.accuracy == pytest.approx(values["val_accuracy"][info.training.best_epoch - 1], abs=0.25)
 
 
-def test_a_loss_that_is_no_number_is_explained(cli: Cli) -> None:
-    rate = "train.schedule.initial_learning_rate=1e30"
-    done = cli("train", "digits_tiny", "--set", rate, "--epochs", "2", code=1)
-    assert "no longer a number" in done.stderr
-    assert "learning" in done.stderr
+def test_the_last_weights_are_kept_where_the_recipe_says_so(tmp_path: Path) -> None:
+    """With a rate that grows until it destroys what was learned, the last weights are not the best."""
+    changes = [
+        "train.epochs=6",
+        "data.limit=300",
+        "train.optimizer=sgd",
+        "train.schedule={name='PiecewiseConstantDecay', boundaries=[27], values=[0.1, 30.0]}",
+    ]
+    runs = (trained("digits_tiny", tmp_path / keep, [*changes, f"train.keep={keep}"]) for keep in ("best", "last"))
+    best, last = runs
+    ours, theirs = best.info.training, last.info.training
+    assert ours is not None and theirs is not None
+    assert ours.history.values["loss"] == theirs.history.values["loss"]
+    assert ours.best_epoch <= 3
+    assert ours.history.best_epoch == ours.best_epoch
+    assert theirs.best_epoch == 6
+    assert theirs.history.best_epoch is None
+    assert theirs.val_loss == theirs.history.values["val_loss"][-1] > ours.val_loss
+
+
+def test_class_weights_move_decisions_to_the_class(tmp_path: Path) -> None:
+    changes = ["train.epochs=4", "data.limit=400"]
+    plain = trained("digits_tiny", tmp_path / "plain", changes)
+    heavy = trained("digits_tiny", tmp_path / "heavy", [*changes, "train.class_weight={'3' = 30.0}"])
+    said = [np.sum(run.info.evaluation.confusion_matrix, axis=0)[3] for run in (plain, heavy)]    # type: ignore[union-attr]
+    assert said[1] > 2 * said[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (["train.monitor=val_auc"], "train.monitor = 'val_auc': this task has val_loss, val_accuracy"),
+        (["train.keep=last", "train.early_stopping=3"], "remove one of the two"),
+        (["train.loss=sparse_categorical_crossentropi"], "unknown loss"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_before_any_epoch(
+    tmp_path: Path, change: list[str], expected: str
+) -> None:
+    with pytest.raises(UsageError, match=expected):
+        trained("digits_tiny", tmp_path / "run", change)
+    assert not (tmp_path / "run" / "checkpoint.npz").exists()
+
+
+def test_early_stopping_stops(tmp_path: Path) -> None:
+    changes = ["train.early_stopping=1", "train.schedule.initial_learning_rate=1e-7", "data.limit=200"]
+    training = trained("digits_tiny", tmp_path / "run", [*changes, "train.epochs=40"]).info.training
+    assert training is not None
+    assert training.epochs == training.best_epoch + 1 < 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        (["train.schedule.initial_learning_rate=1e30"], "schedule.initial_learning_rate"),
+        (["train.schedule=cosine", "train.optimizer={name='sgd', learning_rate=1e30}"], "optimizer.learning_rate"),
+    ],
+)
+def test_a_loss_that_is_no_number_is_explained(tmp_path: Path, changes: list[str], key: str) -> None:
+    with pytest.raises(EdgecnnError, match=rf"no longer a number.*--set train\.{key}=0\.0003.*clipnorm"):
+        trained("digits_tiny", tmp_path / "run", [*changes, "train.epochs=2", "data.limit=100"])
