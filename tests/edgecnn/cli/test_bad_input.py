@@ -119,7 +119,7 @@ BROKEN_KERAS_NAMES = [
     ('optimizer = { name = "adamm" }', "unknown optimizer 'adamm'"),
     ('optimizer = { name = "adam", lerning_rate = 1 }', "'learning_rate'"),
     ('loss = "sparse_crossentropy"', "unknown loss"),
-    ('schedule = { name = "cosine" }', "unknown schedule"),
+    ('schedule = { name = "sawtooth" }', "unknown schedule"),
     ('schedule = { name = "cosine_decay" }', "initial_learning_rate"),
 ]
 

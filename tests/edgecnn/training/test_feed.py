@@ -133,6 +133,7 @@ def test_evaluation_keeps_the_order_and_targets_take_every_form() -> None:
 
 @pytest.mark.slow
 def test_a_data_set_begins_anew_whenever_it_is_iterated_and_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
     samples = numbered(7)
 
     def make() -> Iterator[Batch]:
@@ -146,7 +147,7 @@ def test_a_data_set_begins_anew_whenever_it_is_iterated_and_leaves_no_thread() -
         for (x, y), (ours, classes) in zip(drawn, make(), strict=False):
             assert np.array_equal(x, ours.reshape(-1, 4, 6))
             assert np.array_equal(y, classes)
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("edgecnn-feed"):
             thread.join(timeout=30)
             assert not thread.is_alive()

@@ -29,7 +29,8 @@ def test_an_untrained_network_costs_what_the_trained_one_does(digits_run: Path) 
     memory = json.loads((digits_run / "run.json").read_text())["c_source"]["memory"]
     assert costs.arena == memory["arena_bytes"]
     assert costs.macs == memory["macs"] == 25_600
-    assert costs.flash == memory["weight_bytes"] + memory["lookup_bytes"]
+    # The table of SOFTMAX is as long as the scale of its input asks for, which training decides: 256 words at most.
+    assert memory["weight_bytes"] < costs.flash <= memory["weight_bytes"] + 4 * 256
 
 
 @pytest.mark.slow
