@@ -193,7 +193,7 @@ def _document(asked: Search, found: Found, best: TrialRecord, files: list[Path])
 
 
 def _shown(asked: Search, found: Found, best: TrialRecord) -> list[Any]:
-    from edgecnn.tune.outcome import BEST, PARETO_PNG, summary
+    from edgecnn.tune.outcome import BEST, PARETO_PNG, doubt, summary
 
     states = [one.state for one in found.records]
     lines = [f"{len(states)} trials: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}"]
@@ -205,6 +205,8 @@ def _shown(asked: Search, found: Found, best: TrialRecord) -> list[Any]:
         f"recipe   {asked.folder / BEST}",
         f"next     edgecnn train {asked.folder / BEST}",
     ]
+    if asked.recipe().model.task != "segmentation" and (words := doubt(best)):    # there samples hold many pixels
+        rest.insert(2, f"doubt    {words}")
     if best.run:
         rest.append(f"or       edgecnn quantize {best.run}   (trained already)")
     return [*lines, _table(found), *rest]

@@ -34,6 +34,7 @@ from edgecnn.report.view import (
     method,
     title,
     weakest,
+    words_of,
 )
 from edgecnn.results import Entry, HistoryRecord, Results
 
@@ -90,6 +91,7 @@ def _context(results: Results) -> dict[str, Any]:
     labels = entry_labels(entries)
     best = headline_entry(entries)
     found = curves(results.history)
+    own = [metric for metric in known(entries) if not metric.everywhere]
     judged = best is not None and best.confusion_matrix is not None and _square(best.confusion_matrix)
     matrix = best.confusion_matrix if judged and best is not None and best.confusion_matrix is not None else []
     names = _class_names(results, best, len(matrix))
@@ -98,7 +100,7 @@ def _context(results: Results) -> dict[str, Any]:
         "absent": ABSENT,
         "judged": has_accuracy(results),
         "accuracy": _capital(accuracy_title(results.model.task)),
-        "metrics": known(entries),
+        "metrics": own or known(entries),    # more columns than one would not fit
         "pixels": counts_pixels(results),
         "rows": list(zip(labels, entries, strict=True)),
         "subtitle": _subtitle(results),
@@ -239,7 +241,7 @@ def _curve_sentence(history: HistoryRecord | None, found: list[Curve]) -> str:
         return f"{epochs} of training."
     at = history.epochs.index(history.best_epoch)
     reached = [
-        f"{name} {title(curve.metric).lower()} {_rounded(values[at])}"
+        f"{name} {words_of(curve.metric)} {_rounded(values[at])}"
         for curve in found
         for name, values in (("training", curve.train), ("validation", curve.validation))
         if at < len(values)

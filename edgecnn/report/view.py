@@ -14,6 +14,9 @@ from edgecnn.results import ClassRecord, DeviceRecord, Entry, HistoryRecord, Res
 _NOT_METRICS = frozenset({"lr", "learning_rate", "seconds", "waiting"})
 
 
+_ABBREVIATED = {"auc": "AUC", "mean_iou": "mean IoU"}
+
+
 @dataclass(frozen=True)
 class Curve:
     """One metric over the epochs, for training and, where it was held out, validation.
@@ -117,9 +120,14 @@ def curves(history: HistoryRecord | None) -> list[Curve]:
 
 
 def title(metric: str) -> str:
-    """``sparse_categorical_accuracy`` as ``Sparse categorical accuracy``."""
-    words = metric.replace("_", " ").strip()
+    """``sparse_categorical_accuracy`` as ``Sparse categorical accuracy``; abbreviations as they are written."""
+    words = words_of(metric)
     return words[:1].upper() + words[1:]
+
+
+def words_of(metric: str) -> str:
+    """The same inside a sentence: ``sparse categorical accuracy``."""
+    return _ABBREVIATED.get(metric, metric.replace("_", " ").strip())
 
 
 def device_facts(device: DeviceRecord) -> list[Fact]:

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn.data import DataSet, Samples
-from edgecnn.data.split import group_split, stratified_split, stratified_subset
+from edgecnn.data import DataSet
 from edgecnn.errors import EdgecnnError, UsageError, first_line
 from edgecnn.files import whole_file
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.preprocess import PreprocessKind
 from edgecnn.preprocess.audio import AudioKind
-from edgecnn.recipe import Recipe, TrainSection
+from edgecnn.recipe import TrainSection
 from edgecnn.runs import CHECKPOINT, KERAS, DataUsed, Run, Training
 from edgecnn.training import callbacks, checkpoint, feed, transfer
 from edgecnn.training.augment import check as check_augment
@@ -35,44 +34,10 @@ from edgecnn.training.losses import Objective, make_objective
 from edgecnn.training.metrics import check_monitor, make_metrics
 from edgecnn.training.precision import in_precision
 from edgecnn.training.schedules import own_schedule
+from edgecnn.training.splits import TrainingSplits, training_splits
 from edgecnn.zoo import build_model
 
 __all__ = ["TrainingSplits", "Watcher", "built_model", "predict_outputs", "train", "training_splits"]
-
-
-@dataclass(frozen=True)
-class TrainingSplits:
-    """What a training may see, and what it is judged by while it runs. The test split is no part of it.
-
-    Attributes:
-        train: Samples that are learned from.
-        validation: Samples that choose the best epoch.
-    """
-
-    train: Samples
-    validation: Samples
-
-
-def training_splits(dataset: DataSet, recipe: Recipe) -> TrainingSplits:
-    """The training split divided into what is learned from and what is held back, stratified and seeded.
-
-    Raises:
-        UsageError: ``data.limit`` or ``data.validation`` leaves too few samples.
-    """
-    samples = dataset.train
-    classes = len(dataset.labels)
-    if recipe.data.limit is not None:
-        samples = samples.take(stratified_subset(samples.strata, recipe.data.limit, recipe.train.seed))
-    if len(samples) < 2 * classes:
-        raise UsageError(
-            f"{len(samples)} training samples are too few for {classes} classes. Use at least {2 * classes} (--limit)."
-        )
-    seed, share = recipe.train.seed, recipe.data.validation
-    if samples.groups is not None and len(np.unique(samples.groups)) > 1:
-        learned, held = group_split(samples.groups, share, seed)
-    else:
-        learned, held = stratified_split(samples.strata, share, seed)
-    return TrainingSplits(samples.take(learned), samples.take(held))
 
 
 def train(

@@ -108,9 +108,10 @@ class Evaluation:
         except BaseException:
             discard_run(run)
             raise
+        training, data = run.info.training, run.info.data
+        assert training is not None and data is not None    # what train() leaves
         trial.set_user_attr(records.RUN, str(run.path))
-        training = run.info.training
-        assert training is not None    # what train() leaves
+        trial.set_user_attr(records.SAMPLES, data.validation_samples)
         return tuple(
             training.val_accuracy if name == ACCURACY else float(getattr(costs, name))
             for name in self._asked.objectives

@@ -12,6 +12,7 @@ from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import readable_os_errors, write_files, write_text
 from edgecnn.formats import count, percent
 from edgecnn.report.pareto import Axis, Point, pareto_png
+from edgecnn.statistics import wilson
 from edgecnn.tune.asked import Search
 from edgecnn.tune.objectives import ACCURACY, OBJECTIVES, Costs, flash_words
 from edgecnn.tune.records import TrialRecord, best_of
@@ -101,6 +102,17 @@ def summary(record: TrialRecord) -> str:
         parts += [f"flash {count(record.costs.flash)} B", f"arena {count(record.costs.arena)} B"]
         parts += [f"MACs {count(record.costs.macs)}"]
     return ", ".join(parts)
+
+
+def doubt(record: TrialRecord) -> str:
+    """How sure a trial's accuracy is, as a sentence; empty where it is not known."""
+    if record.accuracy is None or not record.samples:
+        return ""
+    interval = wilson(round(record.accuracy * record.samples), record.samples)
+    return (
+        f"{count(record.samples)} validation samples: between {percent(interval.low)} and {percent(interval.high)} "
+        "with 95 % confidence, and the best of many is lucky too"
+    )
 
 
 def trials_csv(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:

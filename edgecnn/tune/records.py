@@ -25,6 +25,7 @@ class TrialRecord:
         accuracy: On the validation split: of the weights that training kept; of a stopped trial, the best so far.
         costs: None where they did not become known.
         epochs: That were trained.
+        samples: Of the validation split, behind the accuracy; 0 where it was not trained to its end.
         note: What was over budget, or why it failed.
         run: Its run folder, on the machine that trained it; empty where there is none.
         on_front: Nothing that was trained is better in one objective and as good in all others.
@@ -36,6 +37,7 @@ class TrialRecord:
     accuracy: float | None = None
     costs: Costs | None = None
     epochs: int = 0
+    samples: int = 0
     note: str = ""
     run: str = ""
     on_front: bool = False
@@ -48,7 +50,7 @@ class TrialRecord:
 
 
 # What a trial leaves in the storage, beside its parameters and values.
-COSTS, CURVE, OVER, PROBLEM, RUN = "costs", "val_accuracy", "over_budget", "problem", "run"
+COSTS, CURVE, OVER, PROBLEM, RUN, SAMPLES = "costs", "val_accuracy", "over_budget", "problem", "run", "samples"
 SURPLUS = "surplus"    # it began when the study had its trials already, and was given up at once
 
 
@@ -71,6 +73,7 @@ def record_of(trial: Any, space: Space, front: frozenset[int] = frozenset()) -> 
         accuracy=accuracy,
         costs=Costs(**kept[COSTS]) if COSTS in kept else None,
         epochs=len(curve),
+        samples=kept.get(SAMPLES, 0),
         note=kept.get(PROBLEM) or "; ".join(kept.get(OVER, [])),
         run=kept.get(RUN, ""),
         on_front=trial.number in front,

@@ -154,3 +154,31 @@ def test_moving_average_of_signals_in_int8_and_c(tmp_path: Path) -> None:
     inputs = np.random.default_rng(0).integers(-128, 128, (20, 1, 64, 1), dtype=np.int8)
     outputs = build(data, tmp_path).run_many([[sample] for sample in inputs])[0]
     assert np.array_equal(outputs, np.stack([tflite_micro(data, sample)[0] for sample in inputs]))
+    onnx_is_judged_by_steps(run.file("model_int8.tflite"), inputs, tmp_path / "filter.onnx")
+
+
+def onnx_is_judged_by_steps(source: Path, inputs: np.ndarray, path: Path) -> None:
+    """A file that is off by more than rounding is refused, though there is no class that it could get wrong."""
+    import onnx
+
+    from edgecnn.errors import EdgecnnError
+    from edgecnn.export.onnx_export import FILTER_STEPS, finish, onnx_contract, onnx_from_tflite, write_checked
+    from edgecnn.tflite_file import contract_of
+
+    contract = contract_of(source)
+    assert contract is not None
+    proto = onnx_from_tflite(source)
+    contract = onnx_contract(proto, contract)
+    proto = finish(proto, contract, "filter")
+    samples = inputs.reshape(-1, *inputs.shape[2:])
+    check = write_checked(proto, path, "litert", source, samples, quantized=True, contract=contract)
+    assert (check.unit, check.samples) == ("steps", 20)
+    assert check.largest_difference <= FILTER_STEPS
+    path.unlink()
+    last = [node for node in proto.graph.node if node.op_type == "QuantizeLinear"][-1]
+    (zero_point,) = (one for one in proto.graph.initializer if one.name == last.input[2])
+    shifted = onnx.numpy_helper.to_array(zero_point) + np.int8(FILTER_STEPS + 2)
+    zero_point.CopyFrom(onnx.numpy_helper.from_array(shifted, zero_point.name))
+    with pytest.raises(EdgecnnError, match=r"differs from .* by \d+ steps"):
+        write_checked(proto, path, "litert", source, samples, quantized=True, contract=contract)
+    assert not path.exists()

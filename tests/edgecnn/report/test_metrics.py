@@ -85,6 +85,17 @@ def test_a_segmentation_says_that_it_counts_pixels(digits_results: Results) -> N
         assert "Wilson" not in shown
 
 
+def test_curves_of_the_task_are_drawn_and_named(digits_results: Results) -> None:
+    results, _ = about("binary", digits_results)
+    assert results.history is not None
+    epochs = results.history.epochs
+    values = {**results.history.values, "auc": [0.9] * len(epochs), "val_auc": [0.8] * len(epochs)}
+    history = results.history.model_copy(update={"values": values})
+    page = Page(render(results.model_copy(update={"history": history})))
+    assert "Learning curve: auc" in page.text
+    assert "validation AUC 0.8000" in page.text
+
+
 def test_what_is_not_there_is_not_shown(digits_results: Results) -> None:
     assert [metric.field for metric in known(digits_results.entries)] == ["macro_f1"]
     assert known([{}]) == []

@@ -91,7 +91,6 @@ def test_it_learns_and_more_than_from_scratch(place: Path, tmp_path: Path) -> No
     scratch = trained(place / "odd", tmp_path / "scratch", from_base(place, *bare))
     assert accuracy(run) > 0.8
     assert accuracy(run) > accuracy(scratch)
-    print("ACC", accuracy(run), accuracy(scratch))
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["base"] == {"run": str(place / "base"), "model": "digits_tiny", "data_set": "digits"}
     assert info["artefacts"][BASE] == json.loads((place / "base" / "run.json").read_text())["artefacts"][KERAS]

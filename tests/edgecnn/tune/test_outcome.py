@@ -14,7 +14,7 @@ from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.recipe import BudgetSection
 from edgecnn.tune.asked import Search
 from edgecnn.tune.objectives import Costs, excess, parse_objectives, violations
-from edgecnn.tune.outcome import chosen, summary, trials_csv, write_best, write_outcome
+from edgecnn.tune.outcome import chosen, doubt, summary, trials_csv, write_best, write_outcome
 from edgecnn.tune.records import TrialRecord, best_of, records_of
 from edgecnn.tune.space import Choices, Range, Space
 from edgecnn.tune.space_file import load_space
@@ -154,6 +154,12 @@ def test_tables_in_the_table_of_trials() -> None:
     assert row["train.optimizer"] == '{ name = "sgd", momentum = 0.9 }'
     assert row["accuracy"] == "1"
     assert summary(record) == "validation accuracy 100.00 %"
+
+
+def test_how_sure_an_accuracy_is() -> None:
+    record = TrialRecord(0, "trained", {}, 0.9861111, samples=144)
+    assert doubt(record).startswith("144 validation samples: between 95.08 % and 99.62 % with 95 % confidence")
+    assert doubt(TrialRecord(0, "trained", {}, 0.9861111)) == ""
 
 
 def test_budgets() -> None:

@@ -105,7 +105,7 @@ def test_two_processes_search_a_grid_within_the_budget(
     over = next(one for one in found.records if one.state == "over budget")
     assert (over.note, over.epochs, over.run) == ("macs 25,600 of 20,000", 0, "")
     trained = [one for one in found.records if one.state == "trained"]
-    assert all(one.accuracy is not None and one.accuracy > 0.5 and one.epochs == 4 for one in trained)    # 10 classes
+    assert all((one.accuracy or 0) > 0.5 and one.samples == 144 for one in trained)    # of ten classes: they learned
     assert all((Path(one.run) / "model.keras").is_file() for one in trained)
     flash = {one.values["model.arguments.filters"]: one.value("flash") or 0 for one in trained}
     assert flash[2] < flash[4]
