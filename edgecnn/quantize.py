@@ -177,7 +177,10 @@ class Comparison:
         for prefix, found in (("float_accuracy", self.before), ("accuracy", self.after)):
             flat |= {prefix: found.accuracy, f"{prefix}_low": found.accuracy_low, f"{prefix}_high": found.accuracy_high}
         flat |= {"drop": self.drop.value, "drop_low": self.drop.low, "drop_high": self.drop.high}
-        return flat | {"float_metrics": other_metrics(self.before), "metrics": other_metrics(self.after)}
+        for prefix, found in (("float_", self.before), ("", self.after)):
+            flat[f"{prefix}metrics"] = other_metrics(found)
+            flat[f"{prefix}class_f1"] = {one.label: one.f1 for one in found.per_class}
+        return flat
 
 
 def other_metrics(found: Evaluation) -> dict[str, float]:

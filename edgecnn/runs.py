@@ -117,6 +117,8 @@ class Quantization(_Record):
     largest_error_steps: float | None = Field(default=None, description="In steps of a filter's int8 output.")
     float_metrics: dict[str, float] = Field(default_factory=dict, description="Others than accuracy, by name.")
     metrics: dict[str, float] = Field(default_factory=dict, description="The same of the int8 file.")
+    float_class_f1: dict[str, float] = Field(default_factory=dict, description="F1 of each class, by its label.")
+    class_f1: dict[str, float] = Field(default_factory=dict, description="The same of the int8 file.")
     max_drop: float = Field(description="What the budget allows.")
     wanted_accuracy: float | None = Field(default=None, description="What the budget asks for.")
 

@@ -34,7 +34,6 @@ SHORT = {
     "accuracy": "accuracy",
     "accuracy of pixels": "of pixels",
     "area under the ROC curve": "AUC",
-    "F1 of the second class": "F1",
 }
 """Rows of a card that the README's table shows, and how."""
 
@@ -43,17 +42,18 @@ TITLES = {"auc": "area under the ROC curve", "macro_f1": "mean F1 of the classes
 
 def figures(info: RunInfo, model: Path) -> str:
     """The card's section, from a run and its int8 file."""
-    assert info.quantization is not None and info.training is not None
+    assert info.quantization is not None
     source = c_source(model, info.model, target=TARGET)
-    facts = [*_network(info.training, model, source), *_training(info.training)]
+    facts = [*_network(model, source), ("training", _training(info.training))]
+    if info.training is not None:
+        facts.insert(0, ("parameters", count(info.training.parameters)))
     lines = ["", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
     return "\n".join([*lines, *_quality(info, info.quantization), ""])
 
 
-def _network(training: Training, model: Path, source: CSource) -> list[tuple[str, str]]:
+def _network(model: Path, source: CSource) -> list[tuple[str, str]]:
     memory, summary = source.memory, summarize(read_graph(model))
     facts = [
-        ("parameters", count(training.parameters)),
         ("MACs of one inference", count(summary.macs)),
         ("int8 file", f"{count(model.stat().st_size)} bytes"),
         ("weights in int8", f"{count(memory.weight_bytes)} bytes"),
@@ -70,14 +70,23 @@ def _network(training: Training, model: Path, source: CSource) -> list[tuple[str
     return facts
 
 
-def _training(training: Training) -> list[tuple[str, str]]:
+def _training(training: Training | None) -> str:
+    if training is None:
+        return "none: the weights are given"
     spent = f"{training.seconds / 60:.1f} min" if training.seconds >= 90 else f"{training.seconds:.0f} s"
-    return [("training", f"{training.epochs} epochs, epoch {training.best_epoch} kept, {spent} on an x86-64 server")]
+    return f"{training.epochs} epochs, epoch {training.best_epoch} kept, {spent} on an x86-64 server"
 
 
 def _quality(info: RunInfo, found: Quantization) -> list[str]:
+    data = info.data.source if info.data is not None else ""
+    jpeg = ", images recompressed as JPEG" if "JPEG" in data else ""
+    on = f"On the {count(found.samples)} test samples of `{info.recipe.data.set}`{jpeg}"
     if info.recipe.model.task == "filter":
-        return []
+        assert found.psnr_db is not None and found.largest_error_steps is not None
+        return [
+            f"{on}, int8 outputs are {found.psnr_db:.1f} dB (PSNR) from the float ones, the worst is wrong by "
+            f"{found.largest_error_steps:.1f} steps of int8."
+        ]
     what = "pixels" if info.recipe.model.task == "segmentation" else "samples"
     rows = [
         (
@@ -88,11 +97,12 @@ def _quality(info: RunInfo, found: Quantization) -> list[str]:
     ]
     for name, value in found.metrics.items():
         rows.append((TITLES.get(name, name), f"{found.float_metrics[name]:.4f}", f"{value:.4f}"))
+    if len(found.class_f1) == 2:
+        for label, value in found.class_f1.items():
+            rows.append((f"F1 of {label}", f"{found.float_class_f1[label]:.4f}", f"{value:.4f}"))
     drop = f"{found.drop * 100:.2f} points ({found.drop_low * 100:.2f} to {found.drop_high * 100:.2f})"
-    data = info.data.source if info.data is not None else ""
-    jpeg = ", images recompressed as JPEG" if "JPEG" in data else ""
     return [
-        f"On the {count(found.samples)} test samples of `{info.recipe.data.set}`{jpeg}, with 95 % intervals:",
+        f"{on}, with 95 % intervals:",
         "",
         "| | float | int8 |",
         "|---|---|---|",
