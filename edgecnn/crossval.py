@@ -17,7 +17,7 @@ from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import is_there, sha256_bytes, write_json, write_text
 from edgecnn.keras_quiet import import_keras
 from edgecnn.pipeline import Display, quantize_stage, train_stage
-from edgecnn.quantize import other_metrics
+from edgecnn.quantization.compare import other_metrics
 from edgecnn.recipe import Recipe
 from edgecnn.runs import INFO, KERAS, Run, create_run, is_resumable, runs_root
 from edgecnn.zoo import ModelFolder

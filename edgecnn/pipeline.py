@@ -130,7 +130,8 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
         EdgecnnError: The model cannot be made int8 throughout. A drop above the budget is no error here.
     """
     from edgecnn.keras_quiet import load_keras_model
-    from edgecnn.quantize import calibration_samples, compare, compare_filters, convert, with_contract
+    from edgecnn.quantization.compare import compare, compare_filters
+    from edgecnn.quantization.convert import calibration_samples, convert, with_contract
     from edgecnn.training.train import training_splits
 
     info = run.info

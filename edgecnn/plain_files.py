@@ -27,7 +27,8 @@ from edgecnn.files import write_bytes, write_text
 from edgecnn.keras_quiet import load_keras_model
 from edgecnn.pipeline import CHECKED_SAMPLES, Display
 from edgecnn.predict import random_inputs
-from edgecnn.quantize import calibration_samples, compare, convert, tensor_contracts, with_contract
+from edgecnn.quantization.compare import compare
+from edgecnn.quantization.convert import calibration_samples, convert, tensor_contracts, with_contract
 from edgecnn.recipe import BudgetSection
 from edgecnn.runs import CONTRACT, OnnxExport, Quantization
 from edgecnn.settle import parse_preprocess

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "edgecnn.doctor",
         "edgecnn.evaluate",
         "edgecnn.export.*",
-        "edgecnn.quantize",
+        "edgecnn.quantization.*",
         "edgecnn.report.*",
         "edgecnn.summary",
         "edgecnn.training.*",

@@ -20,7 +20,7 @@ def judge(figures: Quantization, output: Output) -> None:
     """
     from edgecnn.errors import EdgecnnError
     from edgecnn.formats import percent
-    from edgecnn.quantize import WARN_DROP
+    from edgecnn.quantization.compare import WARN_DROP
     from edgecnn.report.metrics import known
 
     if figures.accuracy is None or figures.drop is None:

@@ -9,7 +9,7 @@ from typing import Any
 from edgecnn.data import DataSet, open_dataset
 from edgecnn.errors import EdgecnnError, MissingDependencyError
 from edgecnn.keras_quiet import import_keras
-from edgecnn.quantize import calibration_samples
+from edgecnn.quantization.convert import calibration_samples
 from edgecnn.recipe import DataSection, Recipe
 from edgecnn.runs import Run, create_run, discard_run
 from edgecnn.training.train import built_model, train, training_splits

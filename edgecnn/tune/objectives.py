@@ -11,7 +11,7 @@ import numpy as np
 from edgecnn.errors import EdgecnnError, UsageError, unknown_name
 from edgecnn.mcu.sizes import measure
 from edgecnn.memory_plan import memory_plan
-from edgecnn.quantize import convert
+from edgecnn.quantization.convert import convert
 from edgecnn.recipe import BudgetSection
 from firmware_export.compiler import compile_model
 from firmware_export.errors import ModelError

@@ -150,7 +150,7 @@ def test_every_lowering_keeps_the_arguments_of_its_layer() -> None:
 
 
 def test_int8_is_whole_and_the_same_in_c(tmp_path: Path) -> None:
-    from edgecnn.quantize import convert
+    from edgecnn.quantization.convert import convert
     from firmware_export.tflite import read_model
     from tests.firmware_export.c_build import build
     from tests.networks import tflite_micro

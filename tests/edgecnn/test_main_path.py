@@ -155,7 +155,7 @@ def test_another_form_replaces_the_files_of_the_first(cli: Cli, digits_run: Path
 
 
 def test_calibration_and_training_never_see_the_test_split(digits_run: Path) -> None:
-    from edgecnn.quantize import calibration_samples
+    from edgecnn.quantization.convert import calibration_samples
     from edgecnn.runs import Run
     from edgecnn.training.train import training_splits
 

@@ -96,7 +96,7 @@ def test_a_section_is_enough_to_build_from(tmp_path: Path) -> None:
 def test_every_letter_goes_to_int8_and_to_the_same_c(
     tmp_path: Path, shape: tuple[int, ...], text: str, given: dict[str, Any]
 ) -> None:
-    from edgecnn.quantize import convert
+    from edgecnn.quantization.convert import convert
 
     chance = np.random.default_rng(0)
     model = network(text, shape, 4, **given)

@@ -87,7 +87,7 @@ def test_local_response_normalization_is_that_of_the_paper_and_of_tensorflow(tmp
 
 
 def test_lenet89_becomes_int8_and_the_same_c(tmp_path: Path) -> None:
-    from edgecnn.quantize import convert
+    from edgecnn.quantization.convert import convert
     from edgecnn.recipe import ModelSection
     from edgecnn.zoo import build_model, find_model
     from tests.firmware_export.c_build import build

@@ -56,7 +56,7 @@ def test_int8_with_int32_ids_on_every_runtime(model: Any, tmp_path: Path) -> Non
     """A file without a contract too: what stands for ids at random must be in the table."""
     from edgecnn.bench.child import latency_inputs
     from edgecnn.export.onnx_export import finish, onnx_from_tflite
-    from edgecnn.quantize import convert
+    from edgecnn.quantization.convert import convert
     from edgecnn.runtimes import load_session
     from firmware_export.compiler import compile_model
 

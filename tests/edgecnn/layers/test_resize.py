@@ -36,7 +36,7 @@ def test_it_converts_to_one_operator_that_tflite_micro_and_the_compiler_take() -
     import keras
 
     from edgecnn.layers import NearestUpsampling2D
-    from edgecnn.quantize import convert
+    from edgecnn.quantization.convert import convert
     from firmware_export.tflite import read_model
 
     image = keras.Input((4, 4, 2))

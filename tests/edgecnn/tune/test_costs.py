@@ -12,7 +12,7 @@ import pytest
 
 from edgecnn.keras_quiet import import_keras
 from edgecnn.memory_plan import memory_plan
-from edgecnn.quantize import convert
+from edgecnn.quantization.convert import convert
 from edgecnn.tune.objectives import measure_costs
 from edgecnn.zoo import build_model, find_model
 from firmware_export.compiler import compile_model
