@@ -17,6 +17,13 @@ from numpy.typing import NDArray
 INT32_MIN = -(1 << 31)
 INT32_MAX = (1 << 31) - 1
 
+INT8_RANGE = (-128, 127)
+
+REDUCED_BITS = 16
+"""How many bits of a multiplier are left out where a 64-bit sum is multiplied."""
+
+LARGEST_REDUCED = (1 << 15) - 1
+
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """Split a factor into ``(multiplier, shift)``, ``real`` being about ``multiplier * 2**(shift - 31)``.
@@ -73,18 +80,38 @@ def multiply(values: NDArray[Any], multiplier: NDArray[Any] | int, shift: NDArra
     return rounding_shift_right(doubling_high_mul(shifted, multiplier), right)
 
 
-def activation_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
-    """The int8 range that a fused activation leaves (TFLite's ``CalculateActivationRangeQuantized``).
+def reduced(multiplier: NDArray[Any] | int) -> NDArray[np.int64]:
+    """A multiplier of 31 bits, not negative, as one of 15: rounded, half up."""
+    rounded: NDArray[np.int64] = (np.asarray(multiplier, np.int64) + (1 << (REDUCED_BITS - 1))) >> REDUCED_BITS
+    return np.minimum(rounded, LARGEST_REDUCED)
+
+
+def multiply_wide(values: NDArray[Any], multiplier: NDArray[Any] | int, shift: NDArray[Any] | int) -> NDArray[np.int64]:
+    """TFLite's ``MultiplyByQuantizedMultiplier`` on int64 values below 2**47: one rounding, half up.
+
+    ``shift`` is below 8; results have to fit into int32.
+    """
+    down = 15 - np.asarray(shift, np.int64)
+    product: NDArray[np.int64] = np.asarray(values, np.int64) * reduced(multiplier) + (np.int64(1) << (down - 1))
+    return product >> down
+
+
+def activation_range(
+    activation: str, scale: float, zero_point: int, whole: tuple[int, int] = INT8_RANGE
+) -> tuple[int, int]:
+    """The range of ``whole``, the type's, that a fused activation leaves.
+
+    The arithmetic is that of TFLite's ``CalculateActivationRangeQuantized``.
 
     Raises:
-        ValueError: The activation is not one that TFLite fuses into int8 operators.
+        ValueError: The activation is not one that TFLite fuses into quantized operators.
     """
 
     def quantized(real: float) -> int:
         value = np.float32(real) / np.float32(scale)
         return zero_point + math.floor(abs(float(value)) + 0.5) * (1 if value >= 0 else -1)
 
-    low, high = -128, 127
+    low, high = whole
     if activation == "RELU":
         low = max(low, quantized(0.0))
     elif activation == "RELU6":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from firmware_export.errors import ModelError
 from firmware_export.graph import ABSENT, Graph, Node, Quant, Tensor
 from firmware_export.layer import Layer, Value
+
+RANGES: Mapping[str, tuple[int, int]] = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(1 << 15), (1 << 15) - 1)}
+"""The lowest and the highest value of a quantized type."""
 
 Inputs = Sequence[NDArray[Any] | None]
 """The values of a node's inputs in their order, constants among them; None where one is absent."""
@@ -138,6 +141,26 @@ def need_int8(graph: Graph, node: Node, tensor: Tensor, what: str) -> Quant:
     """The quantization of an int8 activation; refuses anything else."""
     need_dtype(graph, node, tensor, what, "int8")
     return need_quant(graph, node, tensor, what)
+
+
+def need_quantized(graph: Graph, node: Node, tensor: Tensor, what: str, like: Tensor | None = None) -> Quant:
+    """The quantization of an activation, int8 or int16; refuses anything else.
+
+    Args:
+        graph: The network.
+        node: The node.
+        tensor: The activation.
+        what: Its name in messages.
+        like: One whose type it must have; None for either type. (With int8, int16 is named as not supported.)
+
+    Raises:
+        ModelError: It is of another type, or int16 with a zero point: 16-bit activations are symmetric.
+    """
+    need_dtype(graph, node, tensor, what, *(("int8", "int16") if like is None else (like.dtype,)))
+    quant = need_quant(graph, node, tensor, what)
+    if tensor.dtype == "int16" and quant.zero_point[0]:
+        refuse(graph, node, f"{what} of type int16 with the zero point {quant.zero_point[0]}", "0")
+    return quant
 
 
 def need_constant(graph: Graph, node: Node, tensor: Tensor, what: str) -> None:
