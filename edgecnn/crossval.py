@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from edgecnn.data import DataSet, open_dataset
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import is_there, sha256_bytes, write_json, write_text
-from edgecnn.keras_quiet import import_keras
+from edgecnn.keras_quiet import fresh_session
 from edgecnn.pipeline import Display, quantize_stage, train_stage
 from edgecnn.quantization.compare import other_metrics
 from edgecnn.recipe import Recipe
@@ -151,8 +151,7 @@ def _folds(recipe: Recipe, asked: int | str | None) -> int:
 def _name(model: ModelFolder, recipe: Recipe) -> str:
     """``crossval-`` and what tells this recipe and ``model.py`` from others; the seed and the fold are the parts'."""
     document = recipe.model_dump(mode="json", exclude={"data": {"fold"}, "train": {"seed"}})
-    source = model.source.read_bytes() if model.source.is_file() else b""
-    return f"crossval-{sha256_bytes(json.dumps(document, sort_keys=True).encode() + source)[:8]}"
+    return f"crossval-{sha256_bytes(json.dumps(document, sort_keys=True).encode() + _source(model.source))[:8]}"
 
 
 def cross_validate(plan: Plan, follower: Follower) -> list[PartResult]:
@@ -188,12 +187,20 @@ def _run_of(plan: Plan, part: Part) -> Run | None:
     if not is_there(path / INFO):
         return None
     run = Run(path)
-    if run.info.recipe.model_dump() != plan.recipe_of(part).model_dump():
+    other = "recipe" if run.info.recipe.model_dump() != plan.recipe_of(part).model_dump() else ""
+    if _source(run.file("model.py")) != _source(plan.model.source):
+        other = other or "model.py"
+    if other:
         raise UsageError(
-            f"{path} was trained by another recipe. Choose another folder with --out, or leave it out: each recipe "
-            "then has a folder of its own."
+            f"{path} was trained by another {other}. Choose another folder with --out, or leave it out: each recipe "
+            "and model.py then have a folder of their own."
         )
     return run
+
+
+def _source(path: Path) -> bytes:
+    """What a ``model.py`` holds; nothing where the recipe has an architecture."""
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _is_done(run: Run, int8: bool) -> bool:
@@ -206,7 +213,7 @@ def _train(plan: Plan, part: Part, run: Run | None, display: Display) -> Run:
     dataset: DataSet = open_dataset(recipe.data)
     if run is None:
         run = create_run(plan.model, recipe, plan.root / part.name)
-    import_keras("training").backend.clear_session()    # as in a process of its own
+    fresh_session()
     train_stage(run, dataset, display, resume=is_resumable(run))
     if plan.int8:
         quantize_stage(run, dataset, display)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgecnn.errors import EdgecnnError, MissingDependencyError, first_line
 from edgecnn.files import require_file
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""What ends a command: Ctrl-C, and ``kill``."""
 
 
 @contextlib.contextmanager
@@ -68,6 +73,29 @@ def import_keras(step: str = "this") -> Any:
         ) from error
     del tensorflow
     return keras
+
+
+def fresh_session() -> None:
+    """Forget what earlier models left in Keras, as in a process of its own.
+
+    Ctrl-C waits until that is done: it runs the garbage collector, and Python drops whatever is raised in what that
+    calls.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed meanwhile.
+    """
+    keras, pressed = import_keras(), list[int]()
+    if threading.current_thread() is not threading.main_thread():    # only there Python sees signals
+        keras.backend.clear_session()
+        return
+    before = {number: signal.signal(number, lambda got, _: pressed.append(got)) for number in _STOPPING}
+    try:
+        keras.backend.clear_session()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def load_keras_model(path: Path, step: str) -> Any:

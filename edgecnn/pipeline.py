@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgecnn.data import DataSet
 from edgecnn.data.split import stratified_subset
@@ -24,12 +24,16 @@ from edgecnn.runs import (
     CSource,
     OnnxExport,
     Quantization,
+    QuantizationStep,
     Run,
     RunInfo,
     installed_versions,
 )
 from edgecnn.training.distributed import Cluster
 from edgecnn.training.train import Watcher
+
+if TYPE_CHECKING:
+    from edgecnn.quantization.improve import Ranges
 
 C_ARRAY = "c_array"
 """Folder of a run that holds the C array."""
@@ -114,7 +118,14 @@ def _warn_of_other_versions(before: dict[str, str], display: Display) -> None:
         display.warn(f"the weights may differ from those of an unbroken run: {', '.join(changed)}.")
 
 
-def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: int | None = None) -> Quantization:
+def quantize_stage(
+    run: Run,
+    dataset: DataSet,
+    display: Display,
+    calibration: int | None = None,
+    ranges: Ranges | None = None,
+    repair: bool | None = None,
+) -> Quantization:
     """Convert to float and int8 TFLite with the contract inside, and compare both on the whole test split.
 
     Args:
@@ -122,6 +133,8 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
         dataset: What the recipe's ``[data]`` names.
         display: Told what is being done.
         calibration: Training samples that set the ranges; the recipe's number by default.
+        ranges: How activations get their ranges; the recipe's way by default.
+        repair: Whether to repair; what the recipe says by default.
 
     Returns:
         The figures, as they also stand in ``run.json``.
@@ -132,6 +145,7 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
     from edgecnn.keras_quiet import load_keras_model
     from edgecnn.quantization.compare import compare, compare_filters
     from edgecnn.quantization.convert import calibration_samples, convert, with_contract
+    from edgecnn.quantization.improve import Asked, better_numbers
     from edgecnn.training.train import training_splits
 
     info = run.info
@@ -141,7 +155,11 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
     learned = training_splits(dataset, recipe).train
     samples = calibration_samples(learned, calibration or recipe.quantize.calibration, recipe.train.seed)
     display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
-    converted = convert(load_keras_model(source, "quantization"), info.preprocessing.apply(samples.x))
+    asked = Asked(ranges or recipe.quantize.ranges, recipe.quantize.repair if repair is None else repair)
+    converted, steps = better_numbers(
+        convert(load_keras_model(source, "quantization"), info.preprocessing.apply(samples.x)),
+        learned, samples, recipe.train.seed, info.preprocessing, asked, display.say,
+    )    # fmt: skip
     contracts, task = [], recipe.model.task
     labels = () if task == "filter" else dataset.labels    # the classes of the data are not what a filter gives
     for name, data in ((FLOAT_TFLITE, converted.float_tflite), (INT8_TFLITE, converted.int8_tflite)):
@@ -161,6 +179,7 @@ def quantize_stage(run: Run, dataset: DataSet, display: Display, calibration: in
         float_size_bytes=run.file(FLOAT_TFLITE).stat().st_size,
         max_drop=recipe.budget.max_drop,
         wanted_accuracy=recipe.budget.accuracy,
+        steps=[QuantizationStep(**asdict(step)) for step in steps],
     )
     run.record(FLOAT_TFLITE, INT8_TFLITE, CONTRACT, quantization=figures)
     return figures

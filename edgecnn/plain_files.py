@@ -29,8 +29,9 @@ from edgecnn.pipeline import CHECKED_SAMPLES, Display
 from edgecnn.predict import random_inputs
 from edgecnn.quantization.compare import compare
 from edgecnn.quantization.convert import calibration_samples, convert, tensor_contracts, with_contract
+from edgecnn.quantization.improve import Asked, better_numbers
 from edgecnn.recipe import BudgetSection
-from edgecnn.runs import CONTRACT, OnnxExport, Quantization
+from edgecnn.runs import CONTRACT, OnnxExport, Quantization, QuantizationStep
 from edgecnn.settle import parse_preprocess
 from edgecnn.tflite_file import read_graph
 from edgecnn.zoo import same_but_for_ones
@@ -40,7 +41,7 @@ RANDOM_SAMPLES = 100
 
 
 def quantize_file(
-    path: Path, data: str, preprocess: str, calibration: int, out: Path, display: Display
+    path: Path, data: str, preprocess: str, calibration: int, asked: Asked, out: Path, display: Display
 ) -> tuple[Path, Quantization]:
     """Quantize a ``.keras`` file of any origin to ``<stem>_int8.tflite`` beside ``<stem>_float.tflite``.
 
@@ -49,6 +50,7 @@ def quantize_file(
         data: What ``--data`` takes.
         preprocess: What ``--preprocess`` takes.
         calibration: Training samples for the ranges.
+        asked: What to do beyond the converter's work.
         out: Folder to write to.
         display: Told what is being done.
 
@@ -70,7 +72,9 @@ def quantize_file(
         outputs = model.output_shape[-1]
         raise UsageError(f"{path}: the model has {outputs} outputs, {data} has {len(dataset.labels)} classes.")
     display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
-    converted = convert(model, steps.apply(samples.x))
+    converted, tried = better_numbers(
+        convert(model, steps.apply(samples.x)), dataset.train, samples, 0, steps, asked, display.say
+    )
     files, contracts = [], []
     for kind, content in (("float", converted.float_tflite), ("int8", converted.int8_tflite)):
         whole, contract = with_contract(content, path.stem, dataset.labels, steps, dataset.info.name)
@@ -86,6 +90,7 @@ def quantize_file(
         size_bytes=files[1].stat().st_size,
         float_size_bytes=files[0].stat().st_size,
         max_drop=BudgetSection().max_drop,
+        steps=[QuantizationStep(**asdict(step)) for step in tried],
     )
 
 

@@ -58,7 +58,7 @@ Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ModelSection(_Section, ArchitectureSettings):
@@ -187,6 +187,10 @@ class QuantizeSection(_Section):
 
     scheme: Literal["int8"] = "int8"
     calibration: int = Field(default=512, gt=0, description="Training samples that set the activation ranges.")
+    ranges: Literal["minmax", "percentile", "mse", "auto"] = Field(
+        default="minmax", description="Of activations: what was seen, without outliers, or with the least error."
+    )
+    repair: bool = Field(default=False, description="Equalize channels and correct biases, each where it gains.")
 
 
 class BudgetSection(_Section):
@@ -267,8 +271,9 @@ def _apply_override(document: dict[str, Any], item: str) -> tuple[str, ...]:
 
 def _explain(path: Path, text: str, overridden: set[tuple[str, ...]], error: Any) -> str:
     """One validation error as a sentence with the file and the line."""
-    # Positions inside a list, and the tag pydantic inserts for a union, are no keys of the file.
-    location = tuple(str(part) for part in error["loc"] if isinstance(part, str))
+    # Positions inside a list, and what pydantic inserts for the parts of a union (dict[str,float]), are no keys of the
+    # file.
+    location = tuple(str(part) for part in error["loc"] if isinstance(part, str) and "[" not in part)
     keys = (location[0], *location[2:]) if location[:1] == ("preprocess",) and location[1:2] in _TAGS else location
     dotted = ".".join(keys)
     from_option = any(keys[: len(parts)] == parts for parts in overridden)

@@ -95,6 +95,15 @@ class Training(_Record):
     history: HistoryRecord
 
 
+class QuantizationStep(_Record):
+    """Something that was tried to make an int8 file better, judged on training samples that were held back."""
+
+    name: str
+    what: str
+    sqnr_db: float = Field(description="Of the network's outputs, against the float network's.")
+    kept: bool
+
+
 class Quantization(_Record):
     """Float and int8 on the whole test split: how often each is right, or how far apart the outputs of a filter are."""
 
@@ -121,6 +130,7 @@ class Quantization(_Record):
     class_f1: dict[str, float] = Field(default_factory=dict, description="The same of the int8 file.")
     max_drop: float = Field(description="What the budget allows.")
     wanted_accuracy: float | None = Field(default=None, description="What the budget asks for.")
+    steps: list[QuantizationStep] = Field(default_factory=list, description="Empty for the converter's own file.")
 
 
 class OnnxExport(_Record):

@@ -22,6 +22,7 @@ grows by one beginning, however often it is written.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 
 from edgecnn.errors import EdgecnnError
@@ -34,9 +35,10 @@ ALIGNMENT = 16
 
 # Slots of the schema's tables, in the order of schema.fbs.
 _MODEL_SUBGRAPHS, _MODEL_BUFFERS, _MODEL_METADATA, _MODEL_SLOTS = 2, 4, 6, 10
-_SUBGRAPH_OPERATORS = 3
+_SUBGRAPH_TENSORS, _SUBGRAPH_OPERATORS = 0, 3
+_TENSOR_BUFFER = 2
 _OPERATOR_LARGE_OPTIONS = 9
-_BUFFER_OFFSET = 1
+_BUFFER_DATA, _BUFFER_OFFSET = 0, 1
 
 
 def embed(model: bytes, name: str, payload: bytes) -> bytes:
@@ -56,7 +58,46 @@ def embed(model: bytes, name: str, payload: bytes) -> bytes:
     """
     original, entries = _split(model)
     entries[name] = payload
-    return _beginning(original, entries) + original
+    return _beginning(original, entries)
+
+
+def unshared(model: bytes) -> bytes:
+    """The same model in which no two constants share a buffer, so that one can be changed without the other.
+
+    Converters store constants of the same bytes once: two biases that are all zero, for instance. Every further tensor
+    gets a copy, in a new beginning of the file.
+
+    Args:
+        model: A whole ``.tflite`` file with one subgraph.
+
+    Returns:
+        The new file; ``model`` itself where nothing is shared.
+
+    Raises:
+        ModelError, EdgecnnError: As ``embed``.
+    """
+    original, entries = _split(model)
+    root = Reader(original, "model").root()
+    buffers = root.tables(_MODEL_BUFFERS, "buffers", "buffer")
+    subgraph = root.tables(_MODEL_SUBGRAPHS, "subgraphs", "subgraph")[0]
+    patched, copies, seen = bytearray(original), list[bytes](), set[int]()
+    for tensor in subgraph.tables(_SUBGRAPH_TENSORS, "tensors", "tensor"):
+        place = tensor.locate(_TENSOR_BUFFER, 4, "buffer")
+        number = tensor.integer(_TENSOR_BUFFER, "I", 0, "buffer")
+        content = buffers[number].blob(_BUFFER_DATA, "data")
+        if place is None or not content:
+            continue
+        if number in seen:
+            patched[place : place + 4] = struct.pack("<I", len(buffers) + len(copies))
+            copies.append(content)
+        seen.add(number)
+    if not copies:
+        return model
+    # Without the mark: what stands behind this beginning cannot be read without it.
+    whole = _beginning(bytes(patched), {}, copies, mark=bytes(len(MARK)))
+    for name, payload in entries.items():
+        whole = embed(whole, name, payload)
+    return whole
 
 
 def _split(model: bytes) -> tuple[bytes, dict[str, bytes]]:
@@ -74,8 +115,17 @@ def _split(model: bytes) -> tuple[bytes, dict[str, bytes]]:
     return model[length:], own
 
 
-def _beginning(original: bytes, entries: dict[str, bytes]) -> bytes:
-    """The bytes to put in front of ``original``; a multiple of ``ALIGNMENT``."""
+def _beginning(
+    original: bytes, entries: dict[str, bytes], more: Sequence[bytes] = (), mark: bytes = MARK
+) -> bytes:
+    """``original`` with a beginning in front of it that is a multiple of ``ALIGNMENT`` long.
+
+    Args:
+        original: A model, whose tensors may refer to the buffers in ``more``.
+        entries: Metadata by name; their buffers come behind the model's own.
+        more: Buffers that come behind those.
+        mark: What the beginning is known by.
+    """
     root = Reader(original, "model").root()
     _refuse_unmovable(root)
     buffers = [table.position for table in root.tables(_MODEL_BUFFERS, "buffers", "buffer")]
@@ -85,7 +135,7 @@ def _beginning(original: bytes, entries: dict[str, bytes]) -> bytes:
         if table.text(0, "name") not in entries
     ]
     # A link says: the 4 bytes at this place point to that place; "old" places count from the start of the old file.
-    out = bytearray(8) + MARK + bytes(4)
+    out = bytearray(8) + mark + bytes(4)
     out[4:8] = FILE_IDENTIFIER
     old_links: list[tuple[int, int]] = []
 
@@ -99,7 +149,7 @@ def _beginning(original: bytes, entries: dict[str, bytes]) -> bytes:
             if stored is not None:
                 old_links.append((place, root.reader.follow(stored, f"field {slot}")))
 
-    vector, buffer_places = _vector(out, len(buffers) + len(entries))
+    vector, buffer_places = _vector(out, len(buffers) + len(entries) + len(more))
     _link(out, fields[_MODEL_BUFFERS], vector)
     vector, entry_places = _vector(out, len(kept) + len(entries))
     _link(out, fields[_MODEL_METADATA], vector)
@@ -109,12 +159,14 @@ def _beginning(original: bytes, entries: dict[str, bytes]) -> bytes:
         buffer = len(buffers) + number
         _entry(out, entry_places[len(kept) + number], name, buffer)
         _buffer(out, buffer_places[buffer], payload)
+    for place, payload in zip(buffer_places[len(buffers) + len(entries) :], more, strict=True):
+        _buffer(out, place, payload)
 
     out += bytes(-len(out) % ALIGNMENT)
     out[16:20] = struct.pack("<I", len(out))
     for place, target in old_links:
         _link(out, place, len(out) + target)
-    return bytes(out)
+    return bytes(out) + original
 
 
 def _refuse_unmovable(root: Table) -> None:

@@ -100,7 +100,7 @@ def _quality(info: RunInfo, found: Quantization) -> list[str]:
     if len(found.class_f1) == 2:
         for label, value in found.class_f1.items():
             rows.append((f"F1 of {label}", f"{found.float_class_f1[label]:.4f}", f"{value:.4f}"))
-    drop = f"{found.drop * 100:.2f} points ({found.drop_low * 100:.2f} to {found.drop_high * 100:.2f})"
+    drop, low, high = (round(value * 100, 2) + 0.0 for value in (found.drop, found.drop_low, found.drop_high))
     return [
         f"{on}, with 95 % intervals:",
         "",
@@ -108,7 +108,7 @@ def _quality(info: RunInfo, found: Quantization) -> list[str]:
         "|---|---|---|",
         *(f"| {name} | {before} | {after} |" for name, before, after in rows),
         "",
-        f"From float to int8 the accuracy falls by {drop}.",
+        f"From float to int8 the accuracy falls by {drop:.2f} points ({low:.2f} to {high:.2f}).",
     ]
 
 

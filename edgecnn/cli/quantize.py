@@ -10,12 +10,19 @@ import click
 from edgecnn.cli._common import Output, common_options
 
 if TYPE_CHECKING:
+    from edgecnn.quantization.improve import Ranges
     from edgecnn.runs import Quantization
 
 
 @click.command()
 @click.argument("target", metavar="RUN|FILE.keras")
 @click.option("--calibration", type=click.IntRange(min=1), metavar="N", help="Training samples that set the ranges.")
+@click.option(
+    "--ranges",
+    type=click.Choice(("minmax", "percentile", "mse", "auto")),
+    help="How activations get their ranges. Default: the recipe's, or minmax.",
+)
+@click.option("--repair/--no-repair", default=None, help="Equalize channels and correct biases, where that gains.")
 @click.option("--max-drop", type=click.FloatRange(0, 1), help="Accuracy that may be lost. Default: the recipe's.")
 @click.option("--data", metavar="SET", help="For a plain file: its data set, or an image folder's path.")
 @click.option("--preprocess", metavar="scale=S,offset=O", help="For a plain file: how pixels become its input.")
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
 def command(
     target: str,
     calibration: int | None,
+    ranges: Ranges | None,
+    repair: bool | None,
     max_drop: float | None,
     data: str | None,
     preprocess: str | None,
@@ -32,13 +41,17 @@ def command(
 ) -> None:
     """Quantize to full int8: int8 input and output, weights per channel, batch 1.
 
-    The activation ranges come from training samples. Float and int8 are compared on the whole test split; the exit
-    code is 1 when more accuracy is lost than allowed. Of a filter, which has no accuracy, the distance of the outputs
-    is told. The file carries its preprocessing contract.
+    The activation ranges come from training samples: what was seen (minmax), that without outliers (percentile), what
+    gives the least squared error (mse), or for every layer the one of them with which the network errs least (auto).
+    What --ranges and --repair try is judged on training samples that were held back, and kept where it gains.
+
+    Float and int8 are compared on the whole test split; the exit code is 1 when more accuracy is lost than allowed. Of
+    a filter, which has no accuracy, the distance of the outputs is told. The file carries its preprocessing contract.
 
     \b
     Example:
       edgecnn quantize fashion_mnist_cnn
+      edgecnn quantize fashion_mnist_cnn --ranges auto --repair
       edgecnn quantize my.keras --data photos.zip --preprocess scale=1/255
     """
     from edgecnn.cli._display import TerminalDisplay
@@ -57,8 +70,10 @@ def command(
                 "--data SET (or a folder of images) --preprocess scale=1/255,offset=0"
             )
         from edgecnn.plain_files import quantize_file
+        from edgecnn.quantization.improve import Asked
 
-        file, figures = quantize_file(path, data, preprocess, calibration or 512, out or Path(), display)
+        asked = Asked(ranges or "minmax", bool(repair))
+        file, figures = quantize_file(path, data, preprocess, calibration or 512, asked, out or Path(), display)
     else:
         if any(option is not None for option in (data, preprocess, out)):
             raise UsageError("--data, --preprocess and --out are for a plain .keras file; a run has its recipe.")
@@ -67,7 +82,7 @@ def command(
 
         run = find_run(target)
         file = run.file(INT8_TFLITE)
-        figures = quantize_stage(run, open_dataset(run.info.recipe.data), display, calibration)
+        figures = quantize_stage(run, open_dataset(run.info.recipe.data), display, calibration, ranges, repair)
     if max_drop is not None:
         figures = figures.model_copy(update={"max_drop": max_drop})
     output.result({"path": str(file), **figures.model_dump()}, *_lines(file, figures))
@@ -96,11 +111,26 @@ def _lines(file: Path, figures: Quantization) -> list[Any]:
     pixels = "the pixels of " if "mean_iou" in figures.metrics else ""
     drop, drop_low, drop_high = (f"{value * 100:+.2f}" for value in (figures.drop, figures.drop_low, figures.drop_high))
     return [
+        *_steps(figures),
         table,
         f"drop   {drop} points ({drop_low} to {drop_high} with 95 % confidence)",
         f"same   class on {percent(figures.agreement_with_float)} of {pixels}{figures.samples} samples",
         f"file   {file}",
     ]
+
+
+def _steps(figures: Quantization) -> list[Any]:
+    """What was tried beyond the converter's work, and what it gained on held-back training samples."""
+    from rich.table import Table
+
+    if not figures.steps:
+        return []
+    table = Table(box=None, pad_edge=False)
+    for heading, justify in (("tried", "left"), ("SQNR", "right"), ("", "left"), ("", "left")):
+        table.add_column(heading, justify=justify, no_wrap=heading != "")    # type: ignore[arg-type]
+    for step in figures.steps:
+        table.add_row(step.name, f"{step.sqnr_db:.1f} dB", "" if step.kept else "no gain", step.what)
+    return [table, ""]
 
 
 def _filter_lines(file: Path, figures: Quantization) -> list[Any]:
@@ -109,6 +139,7 @@ def _filter_lines(file: Path, figures: Quantization) -> list[Any]:
 
     psnr = "the same outputs" if figures.psnr_db is None else f"{figures.psnr_db:.1f} dB PSNR against float"
     return [
+        *_steps(figures),
         f"int8   {psnr} on {figures.samples} samples, largest error {figures.largest_error_steps:.2f} steps",
         f"size   {size(figures.size_bytes)}, float {size(figures.float_size_bytes)}",
         f"file   {file}",

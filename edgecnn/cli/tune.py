@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from edgecnn.tune.asked import Search
     from edgecnn.tune.records import TrialRecord
-from edgecnn.tune.study import Found
+    from edgecnn.tune.study import Found
 
 _SAMPLERS = ["grid", "random", "tpe"]    # as in tune.sampling.SAMPLERS, which need not be imported for --help
 

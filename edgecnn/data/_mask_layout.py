@@ -18,6 +18,7 @@ from edgecnn.errors import EdgecnnError
 
 IMAGE_NAMES = ("image", "images", "img", "imgs")
 MASK_NAMES = ("label", "labels", "mask", "masks")
+FOLDS = 5
 _EXPECTED = "Expected image/*.png and label/*.png (or images/ and masks/) with equal names."
 
 
@@ -46,12 +47,12 @@ class Layout:
     notes: list[str] = field(default_factory=list)
 
 
-def arrange(source: Source, folds: int, fold: int | None) -> Layout:
+def arrange(source: Source, folds: int | None, fold: int | None) -> Layout:
     """Pair the files by name and divide the pairs.
 
     Args:
         source: The folder or zip.
-        folds: Into how many parts of neighbouring numbers a set without a test folder is divided.
+        folds: Into how many parts of neighbouring numbers a set without a test folder is divided; None for ``FOLDS``.
         fold: Which of them is held out, from 0; None for the last.
 
     Raises:
@@ -65,11 +66,12 @@ def arrange(source: Source, folds: int, fold: int | None) -> Layout:
         name = top[-1].lower() if top else ""
         by_role["train" if name in TRAIN_NAMES else "test" if name in TEST_NAMES else ""].append(top)
     if by_role["train"] and by_role["test"]:
-        if fold is not None:
-            raise EdgecnnError(f"{source.path}: has its own test split, so data.fold has no meaning. Remove it.")
+        for name, given in (("fold", fold), ("folds", folds)):
+            if given is not None:
+                raise EdgecnnError(f"{source.path}: has its own test split, so data.{name} has no meaning. Remove it.")
         return Layout(_pairs(source, by_role["train"][0]), _pairs(source, by_role["test"][0]))
     chosen = (by_role["train"] or by_role[""] or by_role["test"])[0]
-    pairs = _pairs(source, chosen)
+    pairs, folds = _pairs(source, chosen), folds or FOLDS
     if len(pairs) < folds:
         raise EdgecnnError(
             f"{source.path}: {len(pairs)} images are too few to divide into {folds} parts, one of them for the test. "

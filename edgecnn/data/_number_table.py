@@ -46,7 +46,7 @@ def read_number_table(data: bytes, where: str) -> NumberTable:
     if not first:
         raise EdgecnnError(f"{where}: an empty file. Expected a line for each instant. Remove it, or get it again.")
     delimiter = next((sign for sign in DELIMITERS if sign in first), ",")
-    cells = next(csv.reader([first], delimiter=delimiter))
+    cells = _cells(first, delimiter, f"{where}:{start + 1}")
     # One number in it makes the first line one of data, so that a typing error there is found and not taken for names.
     names = () if any(_is_number(cell) for cell in cells) else tuple(cell.strip() for cell in cells)
     skipped = start + bool(names)
@@ -70,7 +70,7 @@ def _fault(text: str, where: str, delimiter: str, skipped: int, columns: int) ->
     for number, line in enumerate(text.splitlines(), start=1):
         if number <= skipped or not line.strip():
             continue
-        cells = next(csv.reader([line], delimiter=delimiter))
+        cells = _cells(line, delimiter, f"{where}:{number}")
         if len(cells) != columns:
             return EdgecnnError(
                 f"{where}:{number}: {len(cells)} columns, the first line has {columns}. "
@@ -84,6 +84,18 @@ def _fault(text: str, where: str, delimiter: str, skipped: int, columns: int) ->
                     "Mend the line, or remove it."
                 )
     return None
+
+
+def _cells(line: str, delimiter: str, where: str) -> list[str]:
+    """One line's cells.
+
+    Raises:
+        EdgecnnError: Python's reader refuses it: a cell is too long, or holds a byte that stands in no text.
+    """
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error as error:
+        raise EdgecnnError(f"{where}: not a line of numbers ({error}). Mend the file, or remove it.") from error
 
 
 def _is_number(cell: str) -> bool:

@@ -131,6 +131,9 @@ def open_set(section: DataSection) -> DataSet:
         raise EdgecnnError(f"{where}. Ways to get it: {'; '.join(INFO.get)}.")
     source = open_source(place.path, (".csv",), "subject1/session1/*.csv")
     sessions, unused = _usable(source)
+    longest = max((len(one.values) for one in sessions), default=0)
+    if length > longest > 0:
+        raise UsageError(f"data.length = {section.length}: the longest recording has {longest / RATE:.0f} s. Set less.")
     sides, folds, held = _divide(source, sessions, split, section)
     splits = {name: _epochs(chosen, length) for name, chosen in sides.items()}
     for name, samples in splits.items():

@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import Path
 
 from edgecnn.data._image_decode import Channels, is_grey, size_of
-from edgecnn.data._mask_layout import arrange
+from edgecnn.data._mask_layout import FOLDS, arrange
 from edgecnn.data._mask_pixels import Reading, read_pairs
 from edgecnn.data._source import open_source
 from edgecnn.data.base import DataSet, DataSetInfo, Location, Samples, SplitName, only_settings
@@ -36,7 +36,6 @@ INFO = DataSetInfo(
 )
 LABELS = ("background", "object")
 SETTINGS = ("path", "size", "channels", "tile", "fold", "folds")
-FOLDS = 5
 
 
 def locate(section: DataSection) -> Location | None:
@@ -80,7 +79,7 @@ def open_pairs(path: Path, section: DataSection, info: DataSetInfo, labels: tupl
     if section.fold is not None and section.fold >= folds:
         raise UsageError(f"data.fold = {section.fold}: there are {folds} folds, 0 to {folds - 1} (data.folds).")
     source = open_source(path, like="image/*.png and label/*.png")
-    layout = arrange(source, folds, section.fold)
+    layout = arrange(source, section.folds, section.fold)
     channels: Channels = section.channels or (1 if all(is_grey(source, pair.image) for pair in layout.train) else 3)
     size = section.size or size_of(source, layout.train[0].image)
     reading = Reading(size, section.size is not None, channels, section.tile)

@@ -13,6 +13,7 @@ paths on every machine.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -78,7 +79,8 @@ def open_set(section: DataSection) -> DataSet:
             "Choose that or more."
         )
     pictures = fashion_mnist.open_set(_pictures(section))
-    return DataSet(INFO, tuple(DIRECTIONS), pictures.source, functools.partial(_read, pictures, size))
+    info = dataclasses.replace(INFO, shape=(FRAMES, *size, 1))
+    return DataSet(info, tuple(DIRECTIONS), pictures.source, functools.partial(_read, pictures, size))
 
 
 def _pictures(section: DataSection) -> DataSection:

@@ -6,6 +6,7 @@ See ``_number_table`` for the files, ``_recordings`` for the windows and ``_sign
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,11 +147,12 @@ def _divide(source: Source, layout: Layout, section: DataSection) -> _Files:
     subjects = _subjects(layout.train, layout, parts)
     split = section.split or ("subject" if subjects is not None else "file")
     if split == "subject":
-        group, folds, what = _by_subject(source, subjects, section)
+        names, group, folds = _by_subject(source, subjects, section)
+        fold = fold_of(section, folds, "subjects")
+        what = f"subjects ({', '.join(names[fold::folds][:5])})"
     else:
-        group = np.arange(len(layout.train.keys))
-        folds, what = section.folds or FOLDS, "recordings"
-    fold = fold_of(section, folds, what)
+        group, folds, what = np.arange(len(layout.train.keys)), section.folds or FOLDS, "recordings"
+        fold = fold_of(section, folds, what)
     held = (group if split == "subject" else _rank_in_class(layout.train.y)) % folds == fold
     _check_classes(source, layout, held, split)
     rest, out = np.flatnonzero(~held), np.flatnonzero(held)
@@ -162,8 +164,8 @@ def _divide(source: Source, layout: Layout, section: DataSection) -> _Files:
     )
 
 
-def _by_subject(source: Source, subjects: list[str] | None, section: DataSection) -> tuple[np.ndarray, int, str]:
-    """The number of each file's subject, the number of folds, and what a fold is of."""
+def _by_subject(source: Source, subjects: list[str] | None, section: DataSection) -> tuple[list[str], np.ndarray, int]:
+    """The subjects' names, the number of each file's subject, and the number of folds."""
     if subjects is None:
         raise EdgecnnError(
             f"{source.path}: data.split = 'subject' needs <class>/<subject>/<recording>.csv; there are files right in "
@@ -178,7 +180,7 @@ def _by_subject(source: Source, subjects: list[str] | None, section: DataSection
             f"few for data.split = 'subject'{asked}. "
             + ("Set fewer data.folds." if len(names) > 1 else "To hold whole files out: --set data.split=file")
         )
-    return group.astype(np.int64), folds, f"subjects ({', '.join(names[(section.fold or 0) :: folds][:5])})"
+    return names.tolist(), group.astype(np.int64), folds
 
 
 def _rank_in_class(y: np.ndarray) -> np.ndarray:
@@ -190,10 +192,11 @@ def _rank_in_class(y: np.ndarray) -> np.ndarray:
 
 
 def _subjects(split: Split, layout: Layout, parts: dict[str, Parts]) -> list[str] | None:
-    """The folder that holds each file, or None where one lies right in its class's folder."""
-    holders = [parts[key][-2] for key in split.keys]
-    in_class = [holder == layout.labels[label] for holder, label in zip(holders, split.y, strict=True)]
-    return None if any(in_class) else holders
+    """The folder below that of its class in which each file lies, however deep; None where one lies in none."""
+    files = [(parts[key], layout.labels[label]) for key, label in zip(split.keys, split.y, strict=True)]
+    # What stands above all classes is one folder and so no class's: the first level that fits every file is theirs.
+    level = next(level for level in itertools.count() if all(place[level] == label for place, label in files))
+    return None if any(len(place) == level + 2 for place, _ in files) else [place[level + 1] for place, _ in files]
 
 
 def _numbers(split: Split, layout: Layout, parts: dict[str, Parts]) -> np.ndarray:

@@ -47,24 +47,41 @@ def stratified_split(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
     return np.flatnonzero(mask), held
 
 
-def group_split(groups: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two disjoint, sorted index sets: the rest, and whole groups with about ``fraction`` of the samples held back.
+def group_split(groups: np.ndarray, y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two disjoint, sorted index sets that cover ``groups``: the rest, and about ``fraction`` of it held back.
 
-    Groups are taken in a random order until the share is reached; one is always held back, and one always left.
+    Whole groups are held back, in a random order until the share is reached, but none that has the last samples of a
+    class: what is learned from has every class. Where no group can be spared (there is one only, or one for each
+    class), the last samples of each class in each group are held back: where samples stand in the order of time, those
+    on the two sides meet at one border, not everywhere as in a choice at random.
 
     Args:
         groups: ``[N]`` group of each sample.
+        y: ``[N]`` class indices.
         fraction: Share held back, between 0 and 1.
         seed: Same seed, same split.
-
-    Raises:
-        ValueError: There are not two groups.
     """
-    names, counts = np.unique(groups, return_counts=True)
-    if len(names) < 2:
-        raise ValueError("a split by group needs two groups")
-    order = np.random.default_rng(seed).permutation(len(names))
-    reached = np.cumsum(counts[order])
-    held = min(1 + int(np.sum(reached < fraction * len(groups))), len(names) - 1)
-    mask = np.isin(groups, names[order[:held]])
+    names, group = np.unique(groups, return_inverse=True)
+    classes, kind = np.unique(y, return_inverse=True)
+    table = np.zeros((len(names), len(classes)), np.int64)
+    np.add.at(table, (group, kind), 1)
+    left, held = table.sum(axis=0), np.zeros(len(names), bool)
+    for one in np.random.default_rng(seed).permutation(len(names)):
+        if np.any((table[one] > 0) & (table[one] == left)):
+            continue
+        held[one] = True
+        left -= table[one]
+        if table[held].sum() >= fraction * len(groups):
+            break
+    mask = held[group] if held.any() else _tails(group * len(classes) + kind, fraction)
     return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _tails(parts: np.ndarray, fraction: float) -> np.ndarray:
+    """Whether each sample, ``[N]``, is among the last of its part; a part of two samples or more has one at least."""
+    mask = np.zeros(len(parts), dtype=bool)
+    for part in np.unique(parts):
+        own = np.flatnonzero(parts == part)
+        count = min(max(1, round(len(own) * fraction)), len(own) - 1)
+        mask[own[len(own) - count :]] = True
+    return mask

@@ -6,9 +6,20 @@ It imports Keras, so nothing on the way to ``edgecnn --help`` may import it.
 from __future__ import annotations
 
 from edgecnn.layers.embedding import TokenEmbedding
+from edgecnn.layers.fake_quantization import FakeQuantization
+from edgecnn.layers.graph_operation import GraphOperation, WeightedOperation
 from edgecnn.layers.local_response import LocalResponseNormalization
 from edgecnn.layers.partial_conv import PartialConv2D
 from edgecnn.layers.resize import NearestUpsampling2D
 from edgecnn.layers.unit_bias import UnitBias
 
-__all__ = ["LocalResponseNormalization", "NearestUpsampling2D", "PartialConv2D", "TokenEmbedding", "UnitBias"]
+__all__ = [
+    "FakeQuantization",
+    "GraphOperation",
+    "LocalResponseNormalization",
+    "NearestUpsampling2D",
+    "PartialConv2D",
+    "TokenEmbedding",
+    "UnitBias",
+    "WeightedOperation",
+]

@@ -142,3 +142,23 @@ def calibration_samples(samples: Samples, count: int, seed: int) -> Samples:
     if len(samples) == 0:
         raise UsageError("no training samples to calibrate on: the training split is empty.")
     return samples.take(stratified_subset(samples.strata, count, seed))
+
+
+HELD_BACK = 256
+"""Training samples that judge what was set by others, at most."""
+
+
+def held_back(samples: Samples, calibrated: Samples, seed: int) -> Samples:
+    """Training samples that set no range, stratified; some that did where a small set leaves no others.
+
+    Args:
+        samples: All that were learned from.
+        calibrated: What ``calibration_samples`` chose of them with the same seed.
+        seed: Of the choice.
+    """
+    chosen = stratified_subset(samples.strata, len(calibrated), seed)
+    left = np.setdiff1d(np.arange(len(samples)), chosen)
+    if len(left) < min(HELD_BACK, len(samples)) // 4:
+        left = np.arange(len(samples))
+    others = samples.take(left)
+    return others.take(stratified_subset(others.strata, HELD_BACK, seed + 1))

@@ -8,7 +8,9 @@ are nearest. Nothing else is needed, so files that edgecnn never made are taken 
 
 from __future__ import annotations
 
+import functools
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -69,6 +71,16 @@ class Pair:
     def layers(self) -> tuple[Match, ...]:
         """The matches that have weights."""
         return tuple(match for match in self.matches if weights_of(self.quantized, match.quantized) is not None)
+
+    def own(self, match: Match) -> bool:
+        """Whether weights and bias of a layer are those of no other: a Keras layer that is called twice shares both."""
+        found = (weights_of(self.real, match.real), bias_of(self.real, match.real))
+        return all(one is None or self._readers[one.index] == 1 for one in found)
+
+    @functools.cached_property
+    def _readers(self) -> Counter[int]:
+        """How many nodes of the float graph read a tensor."""
+        return Counter(index for node in self.real.nodes for index in node.inputs)
 
     def label(self, node: Node) -> str:
         """How people call a node of the int8 graph: after its layer, with the operator."""
@@ -137,8 +149,9 @@ def real_values(tensor: Tensor) -> np.ndarray:
         shape[tensor.quant.axis] = -1
     scale, zero_point = np.array(tensor.quant.scale), np.array(tensor.quant.zero_point)
     if not shape:
-        return (found - zero_point[0]) * scale[0]
-    return (found - zero_point.reshape(shape)) * scale.reshape(shape)
+        shape = [1] * found.ndim
+    dequantized: np.ndarray = (found - zero_point.reshape(shape)) * scale.reshape(shape)
+    return dequantized
 
 
 def match_graphs(real: Graph, quantized: Graph) -> Pair:

@@ -112,7 +112,7 @@ def requantized(
         constants: New float values of weights and biases, by tensor of the *float* graph; the others stay.
 
     Returns:
-        A file of the same length and structure. With no change asked for it is ``model``.
+        A file of the same structure. With no change asked for it is ``model``.
 
     Raises:
         EdgecnnError: A range or weight is not a number.

@@ -1,8 +1,10 @@
 """Other numbers in an int8 ``.tflite``: scales, zero points and constants exchanged where they stand.
 
 The file that the converter wrote stays as it is but for these numbers, so whatever could run it still can: no operator,
-shape or offset moves. In the schema a scale is a float32 and a zero point an int64, in vectors of as many elements as a
-tensor has scales; a constant is a vector of bytes in a buffer (``schema.fbs``: QuantizationParameters, Buffer).
+shape or offset moves. Only where two constants share their bytes does one of them get a place of its own.
+
+In the schema a scale is a float32 and a zero point an int64, in vectors of as many elements as a tensor has scales; a
+constant is a vector of bytes in a buffer (``schema.fbs``: QuantizationParameters, Buffer).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from edgecnn.errors import EdgecnnError
+from edgecnn.tflite_metadata import unshared
 from firmware_export.flatbuffer import Reader, Table
 from firmware_export.graph import Quant
 
@@ -30,12 +33,23 @@ def rewritten(model: bytes, quants: Mapping[int, Quant], constants: Mapping[int,
         constants: Tensor index to its new bytes, as many as it has.
 
     Returns:
-        A file of the same length.
+        A file of the same length, longer where shared constants had to be parted.
 
     Raises:
-        EdgecnnError: A tensor has no place for what it should get, has another number of elements, or shares its place
-            with a tensor that should get something else.
+        EdgecnnError: A tensor has no place for what it should get, has another number of elements, or shares its scales
+            with a tensor that should get others.
     """
+    found = _written(model, quants, constants) or _written(unshared(model), quants, constants)
+    if found is None:
+        raise EdgecnnError(
+            "two tensors of the model share their scales in the file, and should now have different ones. "
+            "Convert the model anew with TFLiteConverter, which shares none."
+        )
+    return found
+
+
+def _written(model: bytes, quants: Mapping[int, Quant], constants: Mapping[int, bytes]) -> bytes | None:
+    """The changed file; None where one place should get two contents."""
     reader = Reader(model, "model")
     root = reader.root()
     tensors = root.tables(_SUBGRAPHS, "subgraphs", "subgraph")[0].tables(_TENSORS, "tensors", "tensor")
@@ -43,10 +57,7 @@ def rewritten(model: bytes, quants: Mapping[int, Quant], constants: Mapping[int,
     out, written = bytearray(model), dict[int, bytes]()
     for place, content in _changes(tensors, buffers, quants, constants):
         if written.setdefault(place, content) != content:
-            raise EdgecnnError(
-                "two tensors of the model share their numbers in the file, and should now have different ones. "
-                "Convert the model anew with TFLiteConverter, which shares none."
-            )
+            return None
         out[place : place + len(content)] = content
     return bytes(out)
 

@@ -80,8 +80,8 @@ def cluster_from_environment(environment: Mapping[str, str] = os.environ) -> Clu
     everyone = (*chiefs, *workers)
     if len(set(everyone)) < len(everyone):
         raise _wrong("an address stands in cluster twice")
-    if not isinstance(task, dict) or task.get("type") not in cluster:
-        found = task.get("type") if isinstance(task, dict) else task
+    found = task.get("type") if isinstance(task, dict) else task
+    if not isinstance(task, dict) or not isinstance(found, str) or found not in cluster:
         raise _wrong(f"task.type is {found!r}; it must be one of cluster: {', '.join(cluster)}")
     index, count = task.get("index"), len(cluster[task["type"]])
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:

@@ -58,15 +58,22 @@ def construct(key: str, found: type, options: NamedOptions, extra: Mapping[str, 
     Raises:
         UsageError: The class does not take an argument, or not that value.
     """
-    allowed = [name for name in inspect.signature(found).parameters if name not in ("self", "kwargs", "name")]
+    parameters = inspect.signature(found).parameters
+    allowed = [name for name in parameters if name not in ("self", "kwargs", "name")]
     given = options.arguments()
-    for name in given:
+    for name, value in given.items():
         if name not in allowed:
             raise unknown_name(f"argument of {key} {options.name!r}", name, allowed)
+        if isinstance(parameters[name].default, float) and not _is_number(value):    # Keras looks at it much later
+            raise UsageError(f"{key} {options.name!r}: {name} = {value!r}: a number is expected.")
     try:
         return found(**{**(extra or {}), **given})
     except (TypeError, ValueError) as error:
         raise UsageError(f"{key} {options.name!r}: {error}. It takes: {', '.join(allowed)}.") from error
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def make_optimizer(section: TrainSection, steps_per_epoch: int) -> Any:
@@ -121,7 +128,7 @@ def keras_schedule(options: NamedOptions, epochs: int, steps_per_epoch: int) -> 
     found = schedules[name]
     arguments = options.arguments()
     warmup = arguments.pop("warmup_epochs", 0)
-    if isinstance(warmup, bool) or not isinstance(warmup, int | float) or not 0 <= warmup < epochs:
+    if not _is_number(warmup) or not 0 <= warmup < epochs:
         raise UsageError(
             f"train.schedule {options.name!r}: warmup_epochs = {warmup!r}: a number of epochs is expected, 0 or more "
             f"and less than the {epochs} of the training."
@@ -130,6 +137,11 @@ def keras_schedule(options: NamedOptions, epochs: int, steps_per_epoch: int) -> 
     parameters = inspect.signature(found).parameters
     extra = {"decay_steps": epochs * steps_per_epoch - first} if "decay_steps" in parameters else {}
     made = construct("train.schedule", found, NamedOptions(name=options.name, **arguments), extra)
+    try:
+        float(made(0))
+    except Exception as error:    # TensorFlow's, of arguments that are no numbers
+        given = ", ".join(f"{name} = {value!r}" for name, value in arguments.items())
+        raise UsageError(f"train.schedule {options.name!r} gives no learning rate with {given}.") from error
     return _warmed(made, first) if first else made
 
 

@@ -131,6 +131,9 @@ def make_loss(options: NamedOptions) -> Any:
         UsageError: Keras has no such loss, or it does not take an argument.
     """
     losses = import_keras("training").losses
+    smoothing = options.arguments().get("label_smoothing", 0.0)
+    if isinstance(smoothing, int | float) and not 0 <= smoothing < 1:
+        raise UsageError(f"train.loss {options.name!r}: label_smoothing = {smoothing:g}: 0 or more, below 1.")
     found = classes_in(losses, losses.Loss)[canonical(_known_name(options.name))]    # each function has its class
     return construct("train.loss", found, options)
 

@@ -24,9 +24,15 @@ def make_metrics(task: Task, outputs: int, classes: int, indices: bool) -> list[
         classes: Of the data.
         indices: Targets are class indices; otherwise one-hot, or one value for one output.
     """
-    metrics = import_keras("training").metrics
+    keras = import_keras("training")
+    metrics, ops = keras.metrics, keras.ops
+
+    def agrees(y_true: Any, y_pred: Any) -> Any:
+        # Keras's BinaryAccuracy counts 0.5 for the first class, and every mixture of two classes (mixup) as a mistake.
+        return ops.mean(ops.equal(y_true >= THRESHOLD, y_pred >= THRESHOLD), axis=-1)
+
     if outputs == 1:
-        made = [metrics.BinaryAccuracy(name="accuracy", threshold=THRESHOLD)]
+        made = [metrics.MeanMetricWrapper(agrees, name="accuracy")]
     elif indices:
         made = [metrics.SparseCategoricalAccuracy(name="accuracy")]
     else:

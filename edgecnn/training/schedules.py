@@ -138,7 +138,7 @@ class ReduceOnPlateau(Schedule):
     drop: float = Field(default=0.5, gt=0, lt=1, alias="factor")
     patience: int = Field(default=5, gt=0, description="Epochs without a better value.")
     min_delta: float = Field(default=1e-4, ge=0, description="What counts as better.")
-    cooldown: int = Field(default=0, ge=0, description="Epochs after a drop that are not counted.")
+    cooldown: int = Field(default=0, ge=0, description="Epochs after a drop; the last one counts, as in Keras.")
     lowest: float = Field(default=0.0, ge=0, lt=1, description="Share of A below which it does not go.")
     monitor: Literal["val_loss", "val_accuracy", "loss"] = "val_loss"
 

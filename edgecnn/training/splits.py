@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from edgecnn.data import DataSet, Samples
 from edgecnn.data.split import group_split, stratified_split, stratified_subset
 from edgecnn.errors import UsageError
@@ -26,10 +24,10 @@ class TrainingSplits:
 
 
 def training_splits(dataset: DataSet, recipe: Recipe) -> TrainingSplits:
-    """The training split divided into what is learned from and what is held back, stratified and seeded.
+    """The training split divided into what is learned from and what is held back: stratified or by group, and seeded.
 
     Raises:
-        UsageError: ``data.limit`` or ``data.validation`` leaves too few samples.
+        UsageError: ``data.limit`` leaves too few samples, or none can be held back.
     """
     samples = dataset.train
     classes = len(dataset.labels)
@@ -40,8 +38,13 @@ def training_splits(dataset: DataSet, recipe: Recipe) -> TrainingSplits:
             f"{len(samples)} training samples are too few for {classes} classes. Use at least {2 * classes} (--limit)."
         )
     seed, share = recipe.train.seed, recipe.data.validation
-    if samples.groups is not None and len(np.unique(samples.groups)) > 1:
-        learned, held = group_split(samples.groups, share, seed)
+    if samples.groups is not None:
+        learned, held = group_split(samples.groups, samples.strata, share, seed)
     else:
         learned, held = stratified_split(samples.strata, share, seed)
+    if not len(held):
+        raise UsageError(
+            f"{dataset.source}: of {len(samples)} training samples none can be held back for validation: each is the "
+            "only one of its class in its group (a person, a recording). Have more samples of each."
+        )
     return TrainingSplits(samples.take(learned), samples.take(held))

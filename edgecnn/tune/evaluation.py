@@ -8,7 +8,7 @@ from typing import Any
 
 from edgecnn.data import DataSet, open_dataset
 from edgecnn.errors import EdgecnnError, MissingDependencyError
-from edgecnn.keras_quiet import import_keras
+from edgecnn.keras_quiet import fresh_session, import_keras
 from edgecnn.quantization.convert import calibration_samples
 from edgecnn.recipe import DataSection, Recipe
 from edgecnn.runs import Run, create_run, discard_run
@@ -47,7 +47,7 @@ class Evaluation:
         self._costs: dict[str, Costs] = {}
         self._opened: tuple[DataSection, DataSet] | None = None
         self._dataset(asked.recipe().data)    # data that is not there is no fault of a trial
-        self._keras = import_keras("a search")    # before model.py imports it, which would not keep it quiet
+        import_keras("a search")    # before model.py imports it, which would not keep it quiet
 
     def __call__(self, trial: Any) -> tuple[float, ...]:
         values = self._asked.space.suggest(trial)
@@ -103,7 +103,7 @@ class Evaluation:
                 trial.set_user_attr(records.OVER, over)
                 discard_run(run)
                 return None
-            self._keras.backend.clear_session()    # as in a process of its own
+            fresh_session()
             train(run, dataset, _Watcher(trial, costs, self._asked, self._follower))
         except BaseException:
             discard_run(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import time
 import warnings
@@ -117,6 +118,22 @@ def _unusable(url: str, error: Exception) -> str:
     )
 
 
+@contextlib.contextmanager
+def usable_storage(url: str) -> Iterator[None]:
+    """While a study is worked on: a database that is gone, full or of another form is no mistake of edgecnn's.
+
+    Raises:
+        EdgecnnError: It is.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (import_optuna().exceptions.StorageInternalError, SQLAlchemyError) as error:
+        found = error.__cause__ if isinstance(error.__cause__, Exception) else error    # Optuna's words hide the reason
+        raise EdgecnnError(_unusable(url, found)) from error
+
+
 def shown_url(url: str) -> str:
     """A storage's URL for people and files: without its password.
 
@@ -134,8 +151,9 @@ def _parsed(url: str) -> Any:
 
     try:
         return make_url(url)
-    except ArgumentError:
-        raise UsageError(f"--storage {url}: not a URL. Supported: {_SUPPORTED}.") from None
+    except (ArgumentError, ValueError):    # ValueError: a port that is no number
+        shown = re.sub(r"//[^/]*@", "//***@", url)
+        raise UsageError(f"--storage {shown}: not a URL. Supported: {_SUPPORTED}.") from None
 
 
 def open_study(url: str, name: str, directions: Sequence[str], about: Mapping[str, Any]) -> Any:

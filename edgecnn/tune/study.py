@@ -13,7 +13,7 @@ from edgecnn.tune.evaluation import Evaluation, SurplusError, counts
 from edgecnn.tune.objectives import OBJECTIVES
 from edgecnn.tune.records import TrialRecord, record_of, records_of
 from edgecnn.tune.sampling import make_sampler
-from edgecnn.tune.storage import import_optuna, open_study, quiet_optuna, settle_target
+from edgecnn.tune.storage import import_optuna, open_study, quiet_optuna, settle_target, usable_storage
 
 USUAL_TRIALS = 20
 
@@ -62,20 +62,21 @@ def search(asked: Search, follower: Follower) -> Found:
     sampler = make_sampler(asked.sampler, asked.space, recipe.train.seed)
     limit = _limit(asked)
     directions = [OBJECTIVES[name].direction for name in asked.objectives]
-    study = open_study(asked.storage, asked.study, directions, json.loads(json.dumps(about)))
-    target = settle_target(study, asked.target)
-    study.sampler = sampler
-    evaluation: Evaluation | None = None
-    while put_back(study, len(asked.space.parameters)) < limit:
-        evaluation = evaluation or Evaluation(asked, target, limit, follower)
-        try:
-            with quiet_optuna():
-                study.optimize(evaluation, n_trials=1)
-        except SurplusError:
-            break
-        follower.end(record_of(study.get_trials(deepcopy=False)[evaluation.number], asked.space))
-        evaluation.refuse_a_mistake()
-    return Found(records_of(study, asked.space), target, limit)
+    with usable_storage(asked.storage):
+        study = open_study(asked.storage, asked.study, directions, json.loads(json.dumps(about)))
+        target = settle_target(study, asked.target)
+        study.sampler = sampler
+        evaluation: Evaluation | None = None
+        while put_back(study, len(asked.space.parameters)) < limit:
+            evaluation = evaluation or Evaluation(asked, target, limit, follower)
+            try:
+                with quiet_optuna():
+                    study.optimize(evaluation, n_trials=1)
+            except SurplusError:
+                break
+            follower.end(record_of(study.get_trials(deepcopy=False)[evaluation.number], asked.space))
+            evaluation.refuse_a_mistake()
+        return Found(records_of(study, asked.space), target, limit)
 
 
 def _limit(asked: Search) -> int:

@@ -1,4 +1,4 @@
-"""ADD: int8 sum of two tensors that broadcast, with a fused activation; arithmetic in ``addition``."""
+"""ADD: int8 or int16 sum of two tensors that broadcast, with a fused activation; arithmetic in ``addition``."""
 
 from __future__ import annotations
 

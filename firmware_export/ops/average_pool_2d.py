@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D: int8, any window, stride and padding.
+"""AVERAGE_POOL_2D: int8 or int16, any window, stride and padding.
 
 Nothing is requantized. The sum of the pixels inside the image is divided by their number, half away from zero (TFLite
 Micro ``reference_integer_ops::AveragePool``).
@@ -19,7 +19,7 @@ from firmware_export.ops.window import padded, windows
 
 
 def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
-    """The mean of each window of ``[1, H, W, C]`` int8."""
+    """The mean of each window of ``[1, H, W, C]``."""
     image = inputs[0]
     assert image is not None
     vertical, horizontal = pool_axes(graph, node, graph.tensors[node.inputs[0]])
@@ -31,7 +31,7 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], .
     for _, taps in windows(inside, vertical, horizontal):
         counts += taps
     means = np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)
-    return (np.clip(means, *fused_range(graph, node)).astype(np.int8)[np.newaxis],)
+    return (np.clip(means, *fused_range(graph, node)).astype(image.dtype)[np.newaxis],)
 
 
 def lower(lowering: Lowering, node: Node) -> None:

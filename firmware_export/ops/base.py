@@ -151,7 +151,7 @@ def need_quantized(graph: Graph, node: Node, tensor: Tensor, what: str, like: Te
         node: The node.
         tensor: The activation.
         what: Its name in messages.
-        like: One whose type it must have; None for either type. (With int8, int16 is named as not supported.)
+        like: One whose type it must have; None for either type.
 
     Raises:
         ModelError: It is of another type, or int16 with a zero point: 16-bit activations are symmetric.

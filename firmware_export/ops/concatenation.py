@@ -1,8 +1,8 @@
-"""CONCATENATION: tensors behind each other along any dimension, constants among them. int8, int32 and float32.
+"""CONCATENATION: tensors behind each other along any dimension, constants among them. int8, int16, int32 and float32.
 
-TFLite Micro copies, and refuses int8 inputs whose scale or zero point differs from the output's; it takes at most ten
-inputs, this any number. Along the dimensions that make rows, each output row comes from one input; along the others
-from a row of each.
+TFLite Micro copies, and refuses int8 and int16 inputs whose scale or zero point differs from the output's; it takes at
+most ten inputs, this any number. Along the dimensions that make rows, each output row comes from one input; along the
+others from a row of each.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from firmware_export.layer import Array, Layer, Read
 from firmware_export.ops.base import Inputs, Lowering, Op, need_dtype, option_text, refuse
 from firmware_export.ops.movement import (
     DAMAGED,
+    DTYPES_AND_INT16,
     NO_ROW,
     element_bytes,
     first_quant,
@@ -29,13 +30,18 @@ from firmware_export.ops.movement import (
     row_dimensions,
 )
 
-FUNCTIONS = {"int8": "concatenation", "int32": "concatenation_int32", "float32": "concatenation_float"}
-"""The kernel's function for each element type."""
+FUNCTIONS = {
+    "int8": ("concatenation", "concatenation"),
+    "int16": ("concatenation_int16", "concatenation_int16"),
+    "int32": ("concatenation", "concatenation_int32"),
+    "float32": ("concatenation", "concatenation_float"),
+}
+"""The kernel and its function for each element type."""
 
 
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types, a fused activation, and inputs that differ in quantization or in other dimensions."""
-    first = need_data(graph, node)
+    first = need_data(graph, node, dtypes=DTYPES_AND_INT16)
     need_dimensions(graph, node, first)
     if len(node.outputs) != 1:
         refuse(graph, node, f"{len(node.outputs)} outputs", "1", DAMAGED)
@@ -45,7 +51,7 @@ def check(graph: Graph, node: Node) -> None:
     axis = option_axis(graph, node)
     shapes = []
     for position in range(len(node.inputs)):
-        tensor = need_data(graph, node, position)
+        tensor = need_data(graph, node, position, DTYPES_AND_INT16)
         need_dtype(graph, node, tensor, "an input", first.dtype)
         others = tensor.shape[:axis] + tensor.shape[axis + 1 :]
         if len(tensor.shape) != len(first.shape) or others != first.shape[:axis] + first.shape[axis + 1 :]:
@@ -56,7 +62,7 @@ def check(graph: Graph, node: Node) -> None:
     output = need_output(graph, node, first, (*first.shape[:axis], total, *first.shape[axis + 1 :]))
     for position in range(len(node.inputs)):
         quant = first_quant(graph.tensors[node.inputs[position]])
-        if output.dtype == "int8" and quant != first_quant(output):
+        if output.dtype in ("int8", "int16") and quant != first_quant(output):
             found = f"input {position} with scale {quant[0]:g} and zero point {quant[1]}, the output having others,"
             refuse(graph, node, found, "one scale and zero point for all", "TFLite's converter makes them equal.")
 
@@ -123,12 +129,13 @@ def lower_joined(lowering: Lowering, node: Node, shapes: Sequence[tuple[int, ...
     row_bytes = int(chunks[0]) if axis < cut else int(chunks.sum()) * turns
     count = len(starts[0])
     target = lowering.output(output.index, count, row_bytes)
+    kernel, function = FUNCTIONS[output.dtype]
     lowering.add(
         Layer(
             op=node.op,
             node=node.index,
-            kernel="concatenation",
-            function=FUNCTIONS[output.dtype],
+            kernel=kernel,
+            function=function,
             reads=reads,
             output=target.index,
             rows=count,

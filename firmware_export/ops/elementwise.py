@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 from firmware_export.graph import Graph, Node, Tensor
 from firmware_export.layer import FieldValue, Layer, Read, rows_of
 from firmware_export.ops.base import Inputs, Lowering, constant, need_input, output_tensor, refuse
+from firmware_export.ops.movement import element_bytes
 from firmware_export.ops.unary import EVERY_INT8, lower_table, need_arity, need_elements
 
 ROW_DIMENSIONS = 3
 """Loops that the kernels have within a row."""
 
 BinaryFunction = Callable[[Graph, Node, NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
-"""An operator on int8 values, held in int64, that broadcast against each other."""
+"""An operator on quantized values, held in int64, that broadcast against each other."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,16 @@ def _merged(
 
 def binary_reference(
     function: BinaryFunction, graph: Graph, node: Node, inputs: Inputs
-) -> tuple[NDArray[np.int8], ...]:
+) -> tuple[NDArray[Any], ...]:
     """The operator on whole tensors, ``Op.reference`` when the function is bound."""
     left, right = inputs[0], inputs[1]
     assert left is not None and right is not None
-    return (function(graph, node, left.astype(np.int64), right.astype(np.int64)).astype(np.int8),)
+    values = function(graph, node, left.astype(np.int64), right.astype(np.int64))
+    return (values.astype(np.dtype(output_tensor(graph, node).dtype)),)
 
 
 def lower_uniform(function: BinaryFunction, lowering: Lowering, node: Node) -> bool:
-    """Make the layer of a node that is a function of one byte, as one operand is the same constant everywhere.
+    """Make the layer of an int8 node that is a function of one byte, as one operand is the same constant everywhere.
 
     Returns:
         Whether it was one.
@@ -149,6 +152,8 @@ def lower_uniform(function: BinaryFunction, lowering: Lowering, node: Node) -> b
     graph = lowering.graph
     tensors = [graph.tensors[index] for index in node.inputs]
     output = output_tensor(graph, node)
+    if output.dtype != "int8":
+        return False
     for position, tensor in enumerate(tensors):
         other = tensors[1 - position]
         if not tensor.is_constant or other.is_constant or other.size != output.size:
@@ -191,7 +196,9 @@ def lower_binary(
     geometry = dict(zip(("outer", "middle", "inner"), walk.sizes, strict=True))
     for name, operand in zip(names, operands, strict=True):
         geometry.update(zip((f"{name}_outer", f"{name}_middle", f"{name}_inner"), operand.strides, strict=True))
-    output = lowering.output(node.outputs[0], walk.rows, walk.row_size)
+    element = element_bytes(output_tensor(graph, node))
+    row_bytes = walk.row_size * element
+    output = lowering.output(node.outputs[0], walk.rows, row_bytes)
     every_row = tuple(range(walk.rows))
     lowering.add(
         Layer(
@@ -200,12 +207,12 @@ def lower_binary(
             kernel=kernel,
             function=function,
             reads=tuple(
-                Read(value.index, operand.row_size, operand.rows)
+                Read(value.index, operand.row_size * element, operand.rows)
                 for value, operand in zip(values, operands, strict=True)
             ),
             output=output.index,
             rows=walk.rows,
-            row_bytes=walk.row_size,
+            row_bytes=row_bytes,
             steps=walk.rows,
             fields={**geometry, **fields},
             in_place=tuple(

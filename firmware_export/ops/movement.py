@@ -1,6 +1,6 @@
 """What operators share that compute nothing and only move elements: which tensors they take, and how those lie.
 
-Elements are moved as bytes, so that int32 and float32 go the same ways as int8.
+Elements are moved as bytes, so that other types go the same ways as int8.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from firmware_export.ops.base import (
 DTYPES = ("int8", "int32", "float32")
 """Element types that are moved."""
 
+DTYPES_AND_INT16 = ("int8", "int16", "int32", "float32")
+"""Those of the operators that int16 networks use."""
+
 MAX_BYTES = (1 << 31) - 1
 """Of a tensor: the kernels count in int32."""
 
@@ -31,14 +34,14 @@ NO_ROW = -1
 DAMAGED = "The file is damaged."
 
 
-def need_data(graph: Graph, node: Node, position: int = 0) -> Tensor:
+def need_data(graph: Graph, node: Node, position: int = 0, dtypes: Sequence[str] = DTYPES) -> Tensor:
     """An input whose elements are moved.
 
     Raises:
         ModelError: It is missing, of another type, empty or enormous.
     """
     tensor = need_input(graph, node, position, "input")
-    need_dtype(graph, node, tensor, "an input", *DTYPES)
+    need_dtype(graph, node, tensor, "an input", *dtypes)
     need_elements(graph, node, tensor, "an input")
     return tensor
 

@@ -1,4 +1,4 @@
-"""PACK: tensors of one shape behind each other along a new dimension. int8, int32 and float32.
+"""PACK: tensors of one shape behind each other along a new dimension. int8, int16, int32 and float32.
 
 It is a concatenation of tensors that have a dimension of size 1 more. TFLite Micro copies, whatever the scales are.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from firmware_export.graph import Graph, Node
 from firmware_export.ops.base import Inputs, Lowering, Op, option_int, refuse
 from firmware_export.ops.concatenation import lower_joined
-from firmware_export.ops.movement import DAMAGED, need_axis, need_data, need_output
+from firmware_export.ops.movement import DAMAGED, DTYPES_AND_INT16, need_axis, need_data, need_output
 
 
 def pack_axis(graph: Graph, node: Node) -> int:
@@ -23,14 +23,14 @@ def pack_axis(graph: Graph, node: Node) -> int:
 
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types, and inputs of different shapes."""
-    first = need_data(graph, node)
+    first = need_data(graph, node, dtypes=DTYPES_AND_INT16)
     axis = pack_axis(graph, node)
     count = option_int(node, "values_count")
     if len(node.outputs) != 1 or count != len(node.inputs):
         found = f"{len(node.inputs)} inputs, {count} said, and {len(node.outputs)} outputs"
         refuse(graph, node, found, "as many inputs as said and 1 output", DAMAGED)
     for position in range(count):
-        tensor = need_data(graph, node, position)
+        tensor = need_data(graph, node, position, DTYPES_AND_INT16)
         if (tensor.shape, tensor.dtype) != (first.shape, first.dtype):
             refuse(graph, node, f"{first} and {tensor}", "inputs of one shape and type", DAMAGED)
     need_output(graph, node, first, (*first.shape[:axis], count, *first.shape[axis:]))

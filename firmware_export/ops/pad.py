@@ -1,6 +1,7 @@
-"""PAD: a border of zeros around a tensor, that is of the zero point. int8, int32 and float32, 1 to 5 dimensions.
+"""PAD: a border of zeros around a tensor, that is of the zero point. int8, int16, int32 and float32, 1 to 5 dimensions.
 
-The zero point is the output's, as in TFLite Micro; the elements inside are copied whatever the two scales are.
+The zero point is the output's, as in TFLite Micro; the elements inside are copied whatever the two scales are. int16
+has no zero point other than 0, and no pad value here.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from firmware_export.ops.base import (
 )
 from firmware_export.ops.movement import (
     DAMAGED,
+    DTYPES_AND_INT16,
     NO_ROW,
     element_bytes,
     first_quant,
@@ -64,6 +66,9 @@ def pad_value(graph: Graph, node: Node) -> int | float:
     """
     output = graph.tensors[node.outputs[0]]
     tensor = input_tensor(graph, node, VALUE)
+    if output.dtype == "int16" and (tensor is not None or first_quant(output)[1]):
+        found = f"int16 with the zero point {first_quant(output)[1]}" if tensor is None else "an int16 pad value"
+        refuse(graph, node, found, "int16 padded with zeros, its zero point being 0")
     if tensor is None:
         return first_quant(output)[1] if output.dtype == "int8" else 0
     need_dtype(graph, node, tensor, "a pad value", output.dtype)
@@ -80,7 +85,7 @@ def check(graph: Graph, node: Node) -> None:
     """Refuse other types and ranks, paddings and pad values that are not known, and a zero point outside int8."""
     if not 2 <= len(node.inputs) <= 3 or len(node.outputs) != 1:
         refuse(graph, node, f"{len(node.inputs)} inputs and {len(node.outputs)} outputs", "2 or 3 and 1", DAMAGED)
-    source = need_data(graph, node)
+    source = need_data(graph, node, dtypes=DTYPES_AND_INT16)
     need_rank(graph, node, source, "an input", 1, 2, 3, 4, 5)
     paddings = paddings_of(graph, node)
     need_output(graph, node, source, [a + size + b for size, (a, b) in zip(source.shape, paddings, strict=True)])

@@ -12,20 +12,21 @@ from firmware_export.ops.base import (
     Lowering,
     need_batch_1,
     need_input,
-    need_int8,
+    need_quantized,
     need_rank,
     option_int,
     output_tensor,
     refuse,
 )
+from firmware_export.ops.movement import element_bytes
 from firmware_export.ops.requantize import fused_range
 from firmware_export.ops.window import EXPLICIT_PADDING, Axis, axes
 
 LARGEST_SCALE_DIFFERENCE = 1e-6
 """Between input and output (TFLite Micro ``PoolingPrepare``)."""
 
-LARGEST_AREA = 1 << 24
-"""Of a window: its sum stays within int32."""
+LARGEST_AREA = {"int8": 1 << 24, "int16": 1 << 15}
+"""Of a window: its sum, and half the area, stay within int32."""
 
 
 def pool_axes(graph: Graph, node: Node, image: Tensor) -> tuple[Axis, Axis]:
@@ -39,10 +40,10 @@ _WINDOW_OPTIONS = frozenset(["padding", "stride_h", "stride_w"])
 
 
 def check(graph: Graph, node: Node) -> None:
-    """Refuse what is not int8, not batch 1, or would have to be requantized."""
+    """Refuse what is not int8 or int16, not batch 1, or would have to be requantized."""
     image, output = need_input(graph, node, 0, "input"), output_tensor(graph, node)
-    quant = need_int8(graph, node, image, "an input")
-    out_quant = need_int8(graph, node, output, "an output")
+    quant = need_quantized(graph, node, image, "an input")
+    out_quant = need_quantized(graph, node, output, "an output", image)
     need_rank(graph, node, image, "an input", 4)
     need_batch_1(graph, node, image, "an input")
     if EXPLICIT_PADDING in node.options:
@@ -55,8 +56,9 @@ def check(graph: Graph, node: Node) -> None:
     expected = (1, vertical.out, horizontal.out, image.shape[3])
     if output.shape != expected or not output.size:
         refuse(graph, node, f"an output of {list(output.shape)}", f"{list(expected)} here", "The file is damaged.")
-    if min(vertical.kernel, vertical.size) * min(horizontal.kernel, horizontal.size) >= LARGEST_AREA:
-        refuse(graph, node, f"a window of {vertical.kernel}x{horizontal.kernel}", f"below {LARGEST_AREA} pixels")
+    largest = LARGEST_AREA[image.dtype]
+    if min(vertical.kernel, vertical.size) * min(horizontal.kernel, horizontal.size) >= largest:
+        refuse(graph, node, f"a window of {vertical.kernel}x{horizontal.kernel}", f"below {largest} pixels")
 
 
 def lower_pool(lowering: Lowering, node: Node, kernel: str, bytes_per_sum: int) -> None:
@@ -65,16 +67,18 @@ def lower_pool(lowering: Lowering, node: Node, kernel: str, bytes_per_sum: int) 
     Args:
         lowering: The program so far.
         node: A pool.
-        kernel: Stem of the kernel; ``<kernel>_accumulate`` is its function for a single output row.
+        kernel: Stem of the kernel for int8; that for int16 has ``_int16`` behind it, and the function for a single
+            output row ``_accumulate``.
         bytes_per_sum: What it keeps for each output meanwhile.
     """
     graph = lowering.graph
     image = graph.tensors[node.inputs[0]]
+    kernel = kernel if image.dtype == "int8" else f"{kernel}_int16"
     vertical, horizontal = pool_axes(graph, node, image)
-    channels = image.shape[3]
+    channels, element = image.shape[3], element_bytes(image)
     low, high = fused_range(graph, node)
-    row_bytes = horizontal.out * channels
-    in_bytes = rows_of(image.shape)[1]
+    row_bytes = horizontal.out * channels * element
+    in_bytes = rows_of(image.shape)[1] * element
     value = lowering.value(image.index).index
     rows_seen = min(vertical.size, vertical.kernel - vertical.before)    # by the first window
     layer = Layer(
@@ -107,7 +111,7 @@ def lower_pool(lowering: Lowering, node: Node, kernel: str, bytes_per_sum: int) 
             function=f"{kernel}_accumulate",
             reads=(Read(value, in_bytes, tuple(range(rows_seen))),),
             steps=rows_seen,
-            sums_bytes=bytes_per_sum * row_bytes,
+            sums_bytes=bytes_per_sum * horizontal.out * channels,
             takes_row=True,
             one_list=False,
         )

@@ -21,10 +21,12 @@ from firmware_export.ops.base import (
     need_dtype,
     need_input,
     need_int8,
+    need_quantized,
     option_int,
     output_tensor,
     refuse,
 )
+from firmware_export.ops.movement import element_bytes
 
 MAX_RANK = 5
 """TFLite Micro's index arrays end there."""
@@ -113,16 +115,20 @@ def window_size(graph: Graph, node: Node) -> int:
     return prod(shape[axis] for axis in axes_of(graph, node))
 
 
-def check_reduction(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
-    """Refuse what no reduction takes.
+def check_reduction(graph: Graph, node: Node, int16: bool = False) -> tuple[Tensor, Tensor]:
+    """Refuse what no reduction takes, and int16 where it is not allowed.
 
     Returns:
-        The input and the output, both int8 with one scale.
+        The input and the output, both of one type with one scale.
     """
     image = need_input(graph, node, 0, "input")
     output = output_tensor(graph, node)
-    need_int8(graph, node, image, "an input")
-    need_int8(graph, node, output, "an output")
+    if int16:
+        need_quantized(graph, node, image, "an input")
+        need_quantized(graph, node, output, "an output", image)
+    else:
+        need_int8(graph, node, image, "an input")
+        need_int8(graph, node, output, "an output")
     if not 1 <= len(image.shape) <= MAX_RANK or not image.size:
         refuse(graph, node, f"an input of shape {list(image.shape)}", f"1 to {MAX_RANK} dimensions with elements")
     axes = axes_of(graph, node)
@@ -182,7 +188,8 @@ def lower_reduction(
     if not streamed:
         length, rows = 0, 1
     pattern = _pattern(shape, axes, length)
-    output = lowering.output(node.outputs[0], rows, pattern.outputs)
+    row_bytes = pattern.outputs * element_bytes(graph.tensors[node.outputs[0]])
+    output = lowering.output(node.outputs[0], rows, row_bytes)
     accumulating = None
     first, steps = _leading(shape, axes, reduced=True)
     if not streamed and steps > 1:
@@ -195,7 +202,7 @@ def lower_reduction(
             reads=(Read(value.index, value.nbytes // steps, tuple(range(steps))),),
             output=output.index,
             rows=1,
-            row_bytes=pattern.outputs,
+            row_bytes=row_bytes,
             steps=steps,
             fields={**part.fields, "steps": steps, **fields},
             sums_bytes=-(-pattern.outputs * sum_bytes // 4) * 4,
@@ -214,7 +221,7 @@ def lower_reduction(
             reads=(read,),
             output=output.index,
             rows=rows,
-            row_bytes=pattern.outputs,
+            row_bytes=row_bytes,
             steps=rows,
             fields={**pattern.fields, "steps": 1, **fields},
             in_place=(0,) if not pattern.reduced else (),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firmware_export.fixedpoint import INT32_MAX, multiply, quantize_multiplier
 from firmware_export.graph import Graph, Node, Tensor
 from firmware_export.layer import FieldValue
-from firmware_export.ops.base import constant, need_input, need_quant, output_tensor, refuse
+from firmware_export.ops.base import RANGES, constant, need_input, need_quant, output_tensor, refuse
 
 MAX_SHIFT = 23
 """An int8 tensor holds a value at least 128 steps from its zero point, and 128 * 2**24 is no int32."""
@@ -61,10 +61,11 @@ def _too_large(graph: Graph, node: Node, real: float) -> None:
 
 
 def largest(tensor: Tensor, zero_point: int) -> int:
-    """The largest ``|q - zero_point|`` that an int8 tensor may hold; of a constant, that it holds."""
+    """The largest ``|q - zero_point|`` that an int8 or int16 tensor may hold; of a constant, that it holds."""
     if tensor.is_constant:
         return int(np.abs(constant(tensor).astype(np.int64) - zero_point).max())
-    return max(127 - zero_point, 128 + zero_point)
+    low, high = RANGES[tensor.dtype]
+    return max(high - zero_point, zero_point - low)
 
 
 def requantized(graph: Graph, node: Node, values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
@@ -75,7 +76,7 @@ def requantized(graph: Graph, node: Node, values: NDArray[np.int64]) -> tuple[ND
     """
     source, output = need_input(graph, node, 0, "input"), output_tensor(graph, node)
     given, wanted = need_quant(graph, node, source, "an input"), need_quant(graph, node, output, "an output")
-    lowest, highest = (0, 255) if source.dtype == "uint8" else (-128, 127)
+    lowest, highest = RANGES[source.dtype]
     zero_point = given.zero_point[0]
     magnitude = max(abs(lowest - zero_point), abs(highest - zero_point))
     scaled = factor(graph, node, given.scale[0] / wanted.scale[0], magnitude).of(values - zero_point)

@@ -1,4 +1,4 @@
-"""What LOGISTIC and TANH share: the input in fixed point with four integer bits, beyond which they are flat."""
+"""What LOGISTIC and TANH of int8 share: the input in fixed point with four integer bits, beyond which they are flat."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from firmware_export.fixedpoint import multiply, quantize_multiplier, rounding_shift_right
 from firmware_export.graph import Graph, Node
+from firmware_export.ops import sigmoid_int16
 from firmware_export.ops.base import need_int8, refuse
 from firmware_export.ops.unary import check_unary
 
@@ -22,8 +23,11 @@ MOST_SCALE = 2.0**34
 
 
 def check(graph: Graph, node: Node) -> None:
-    """Refuse what is not int8, or an input scale beyond TFLite Micro's arithmetic."""
-    check_unary(graph, node)
+    """Refuse what is not int8 or int16, or an input scale beyond TFLite Micro's arithmetic."""
+    check_unary(graph, node, int16=True)
+    if graph.tensors[node.inputs[0]].dtype == "int16":
+        sigmoid_int16.check(graph, node)
+        return
     scale = need_int8(graph, node, graph.tensors[node.inputs[0]], "an input").scale[0]
     if not LEAST_SCALE <= scale <= MOST_SCALE:
         refuse(graph, node, f"an input with the scale {scale:g}", f"{LEAST_SCALE:g} to {MOST_SCALE:g}")

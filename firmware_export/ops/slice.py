@@ -1,4 +1,4 @@
-"""SLICE: a block out of a tensor, along any dimensions. int8, int32 and float32, up to 5 dimensions."""
+"""SLICE: a block out of a tensor, along any dimensions. int8, int16, int32 and float32, up to 5 dimensions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.ops.base import Inputs, Lowering, Op, need_rank, refuse
-from firmware_export.ops.movement import DAMAGED, need_data, need_numbers, need_operands, need_output
+from firmware_export.ops.movement import DAMAGED, DTYPES_AND_INT16, need_data, need_numbers, need_operands, need_output
 from firmware_export.ops.strided_copy import lower_block
 
 ALL = -1
@@ -39,7 +39,7 @@ def block(graph: Graph, node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types and ranks, and a block that does not lie inside the input."""
     need_operands(graph, node, 3)
-    source = need_data(graph, node)
+    source = need_data(graph, node, dtypes=DTYPES_AND_INT16)
     need_rank(graph, node, source, "an input", 1, 2, 3, 4, 5)
     need_output(graph, node, source, block(graph, node)[1])
 

@@ -1,12 +1,14 @@
-"""SOFTMAX: int8 over the last dimension, any ``beta``; the output is in steps of 1/256 with the zero point -128.
+"""SOFTMAX over the last dimension, any ``beta``; int8 to steps of 1/256 with zero point -128, int16 to 1/32768.
 
 Arithmetic: TFLite Micro ``reference_ops::Softmax``. The exponential of a difference to the largest value depends on
 that difference alone, which is a byte: a table. It ends where entries are too small to reach the sum or the output.
+int16 is another function there (``softmax_int16``).
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from firmware_export.fixedpoint import doubling_high_mul, quantize_multiplier, rounding_shift_right
 from firmware_export.graph import Graph, Node
 from firmware_export.layer import Array
+from firmware_export.ops import softmax_int16
 from firmware_export.ops.base import Inputs, Lowering, Op, need_input, need_int8, output_tensor, refuse
 from firmware_export.ops.transcendental import exp_of_negative, inverse_of_one_plus
 from firmware_export.ops.unary import check_unary, lower_rows
@@ -38,9 +41,12 @@ def real_multiplier(graph: Graph, node: Node) -> float:
 
 
 def check(graph: Graph, node: Node) -> None:
-    """Refuse what is not int8, other output scales than 1/256, a beta at which TFLite Micro gives up, or long rows."""
-    check_unary(graph, node)
+    """Refuse what is not int8 or int16, other output scales, a beta at which TFLite Micro gives up, or long rows."""
+    check_unary(graph, node, int16=True)
     source = need_input(graph, node, 0, "input")
+    if source.dtype == "int16":
+        softmax_int16.check(graph, node)
+        return
     output = need_int8(graph, node, output_tensor(graph, node), "an output")
     if output.zero_point[0] != OUT_ZERO_POINT or output.scale[0] != OUT_SCALE:
         found = f"an output with the scale {output.scale[0]:g} and the zero point {output.zero_point[0]}"
@@ -69,7 +75,7 @@ def exponentials(graph: Graph, node: Node) -> NDArray[np.int64]:
     return table[: reaching[-1] + 1]
 
 
-def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[np.int8], ...]:
+def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
     """Each last dimension by itself.
 
     TFLite Micro stops the program where a sum of exponentials reaches 512 (more than 511 values, nearly all equal).
@@ -77,6 +83,8 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[np.int8
     """
     assert inputs[0] is not None
     values = inputs[0].astype(np.int64)
+    if inputs[0].dtype == np.int16:
+        return (softmax_int16.values_of(graph, node, values),)
     table = exponentials(graph, node)
     padded = np.zeros(256, np.int64)
     padded[: table.size] = table
@@ -94,6 +102,9 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[np.int8
 def lower(lowering: Lowering, node: Node) -> None:
     """One layer, row by row; a row holds one softmax or several."""
     depth = lowering.graph.tensors[node.inputs[0]].shape[-1]
+    if lowering.graph.tensors[node.inputs[0]].dtype == "int16":
+        softmax_int16.lower(lowering, node)
+        return
     table = Array(exponentials(lowering.graph, node).astype(np.int32), "[largest - value]: exp, 1.0 is 2^31 - 1", False)
     lower_rows(lowering, node, "softmax", "softmax", {"depth": depth, "entries": table.data.size, "exp": table})
 

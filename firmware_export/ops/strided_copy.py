@@ -145,7 +145,8 @@ def add_strided_copy(
         loops: From the outermost to the innermost; at most ``LOOPS`` after merging, runs not counted.
         source_first: Element of the input row that is moved first.
         target_first: Element of the output row that it becomes.
-        fill: What the output row holds where nothing is moved to, as the bits of an element; None if that is nowhere.
+        fill: What the output row holds where nothing is moved to, as the bits of an element (of int16: 0); None if that
+            is nowhere.
     """
     tensor = lowering.graph.tensors[target]
     size = element_bytes(tensor)
@@ -192,7 +193,7 @@ def _strided(
         "in_first": source_first * size,
         "out_first": target_first * size,
         "out_bytes": row * size,
-        "fill_bytes": 0 if fill is None else size,
+        "fill_bytes": 0 if fill is None else 1 if fill == 0 and size == 2 else size,
         "fill": fill or 0,
     }
 

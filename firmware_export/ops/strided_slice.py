@@ -1,4 +1,4 @@
-"""STRIDED_SLICE: a block out of a tensor, every so many positions, forwards or backwards. int8, int32 and float32.
+"""STRIDED_SLICE: a block out of a tensor, every so many positions, either way. int8, int16, int32 and float32.
 
 Open ends and axes that vanish are as in Python's ``x[begin:end:stride]``; positions outside are clamped, as in TFLite.
 Ellipses and new axes are refused: converters put a RESHAPE in front instead, and TFLite Micro ignores them. It takes up
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.ops.base import Inputs, Lowering, Op, need_rank, option_int, refuse
-from firmware_export.ops.movement import need_data, need_numbers, need_operands, need_output
+from firmware_export.ops.movement import DTYPES_AND_INT16, need_data, need_numbers, need_operands, need_output
 from firmware_export.ops.strided_copy import lower_block
 
 
@@ -98,7 +98,7 @@ def _resolve(part: _Range, size: int) -> tuple[int, int]:
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types and ranks, slices without elements, and masks that do not fit."""
     need_operands(graph, node, 4)
-    source = need_data(graph, node)
+    source = need_data(graph, node, dtypes=DTYPES_AND_INT16)
     need_rank(graph, node, source, "an input", 1, 2, 3, 4, 5)
     need_output(graph, node, source, block_of(graph, node).shape)
 

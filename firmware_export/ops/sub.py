@@ -1,4 +1,4 @@
-"""SUB: int8 difference of two tensors that broadcast, with a fused activation; it shares ``addition`` and ``add.h``."""
+"""SUB: int8 or int16 difference of two tensors that broadcast, with a fused activation; arithmetic in ``addition``."""
 
 from __future__ import annotations
 

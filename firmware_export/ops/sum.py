@@ -1,4 +1,4 @@
-"""SUM: the sum over any axes, int8. MEAN without the division, and with MEAN's kernel (TFLite Micro does the same)."""
+"""SUM: the sum over any axes, int8 or int16. MEAN without the division, and with MEAN's kernels, as in TFLite Micro."""
 
 from __future__ import annotations
 

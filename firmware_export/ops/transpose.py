@@ -1,4 +1,5 @@
-"""TRANSPOSE: the dimensions in another order. int8, int32 and float32 (TFLite Micro: no int32), 1 to 5 dimensions.
+"""TRANSPOSE: the dimensions in another order. int8, int16, int32 and float32 (TFLite Micro: no int32), 1 to 5
+dimensions.
 
 Dimensions of size 1 do not count, and those that stay together count as one. Where the first of what remains stays in
 front, each output row comes from one input row; any other permutation needs the whole input, and one that only moves
@@ -16,6 +17,7 @@ from firmware_export.graph import Graph, Node
 from firmware_export.ops.base import Inputs, Lowering, Op, need_rank, refuse
 from firmware_export.ops.movement import (
     DAMAGED,
+    DTYPES_AND_INT16,
     need_data,
     need_numbers,
     need_operands,
@@ -41,7 +43,7 @@ def permutation(graph: Graph, node: Node, rank: int) -> tuple[int, ...]:
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types and ranks, and a permutation that is none."""
     need_operands(graph, node, 2)
-    source = need_data(graph, node)
+    source = need_data(graph, node, dtypes=DTYPES_AND_INT16)
     need_rank(graph, node, source, "an input", 1, 2, 3, 4, 5)
     order = permutation(graph, node, len(source.shape))
     need_output(graph, node, source, [source.shape[axis] for axis in order])

@@ -21,6 +21,7 @@ from firmware_export.ops.base import (
     constant,
     need_dtype,
     need_input,
+    need_int8,
     option_int,
     option_text,
     output_tensor,
@@ -55,6 +56,7 @@ def axes(graph: Graph, node: Node) -> tuple[Axis, Axis]:
 def check(graph: Graph, node: Node) -> None:
     """Refuse what is not int8, not batch 1, or without constant weights."""
     shape = need_input(graph, node, 0, "output shape")
+    need_int8(graph, node, need_input(graph, node, IMAGE, "input"), "an input")
     image, weights = check_tensors(graph, node, IMAGE)
     output = output_tensor(graph, node)
     need_dtype(graph, node, shape, "an output shape", "int32")

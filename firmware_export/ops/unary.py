@@ -1,4 +1,7 @@
-"""What operators on one tensor share: a function of one byte is a table of 256, or a clip where the table is one."""
+"""What operators on one tensor share: a function of one byte is a table of 256, or a clip where the table is one.
+
+int16 has too many values for a table: an operator that takes it names a kernel (``Int16Form``).
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node, Tensor
 from firmware_export.layer import Array, FieldValue, Layer, Read, rows_of
-from firmware_export.ops.base import Inputs, Lowering, Op, need_input, need_int8, output_tensor, refuse
+from firmware_export.ops.base import Inputs, Lowering, Op, need_input, need_int8, need_quantized, output_tensor, refuse
 
 EVERY_INT8: NDArray[np.int64] = np.arange(-128, 128)
 """The argument of a table: entry ``i`` belongs to the byte ``i - 128``."""
 
 UnaryFunction = Callable[[Graph, Node, NDArray[np.int64]], NDArray[np.int64]]
-"""An operator on int8 values, held in int64."""
+"""An operator on quantized values, held in int64."""
+
+Int16Form = Callable[[Graph, Node], tuple[str, str, Mapping[str, FieldValue]]]
+"""For a checked node with int16 on either side: the kernel's file, its function, and its fields but for ``count``."""
 
 LOOKUPS = {
     ("int8", "int8"): "lookup",
@@ -50,16 +56,30 @@ def check_shapes(graph: Graph, node: Node) -> None:
         refuse(graph, node, found, f"{list(source.shape)} here", "The file is damaged.")
 
 
-def check_unary(graph: Graph, node: Node) -> None:
-    """Refuse what ``check_shapes`` refuses, and anything but int8 with one scale."""
+def check_unary(graph: Graph, node: Node, int16: bool = False) -> None:
+    """Refuse what ``check_shapes`` refuses, and anything but int8 (or ``int16``) on both sides with one scale."""
     check_shapes(graph, node)
-    need_int8(graph, node, need_input(graph, node, 0, "input"), "an input")
-    need_int8(graph, node, output_tensor(graph, node), "an output")
+    source, output = need_input(graph, node, 0, "input"), output_tensor(graph, node)
+    if int16:
+        need_quantized(graph, node, source, "an input")
+        need_quantized(graph, node, output, "an output", source)
+    else:
+        need_int8(graph, node, source, "an input")
+        need_int8(graph, node, output, "an output")
 
 
-def unary_op(name: str, check: Callable[[Graph, Node], None], function: UnaryFunction) -> Op:
-    """The operator that applies a function to each byte."""
-    return Op(name, check, partial(_reference, function), partial(_lower, function))
+def unary_op(
+    name: str, check: Callable[[Graph, Node], None], function: UnaryFunction, int16: Int16Form | None = None
+) -> Op:
+    """The operator that applies a function to each value.
+
+    Args:
+        name: TFLite's.
+        check: Refuses what is not supported: int16 too, where there is no form for it.
+        function: The operator.
+        int16: Its form for int16.
+    """
+    return Op(name, check, partial(_reference, function), partial(_lower, function, int16))
 
 
 def _reference(function: UnaryFunction, graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
@@ -68,8 +88,12 @@ def _reference(function: UnaryFunction, graph: Graph, node: Node, inputs: Inputs
     return (values.astype(np.dtype(graph.tensors[node.outputs[0]].dtype)),)
 
 
-def _lower(function: UnaryFunction, lowering: Lowering, node: Node) -> None:
+def _lower(function: UnaryFunction, int16: Int16Form | None, lowering: Lowering, node: Node) -> None:
     source = lowering.graph.tensors[node.inputs[0]]
+    if "int16" in (source.dtype, output_tensor(lowering.graph, node).dtype):
+        assert int16 is not None
+        lower_rows(lowering, node, *int16(lowering.graph, node))
+        return
     every = EVERY_INT8 if source.dtype == "int8" else np.arange(256)
     lower_table(lowering, node, function(lowering.graph, node, every))
 

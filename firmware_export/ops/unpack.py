@@ -1,4 +1,4 @@
-"""UNPACK: the slices of a tensor along one dimension, each without it. int8, int32 and float32."""
+"""UNPACK: the slices of a tensor along one dimension, each without it. int8, int16, int32 and float32."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from firmware_export.graph import Graph, Node
 from firmware_export.ops.base import Inputs, Lowering, Op, option_int, refuse
-from firmware_export.ops.movement import DAMAGED, need_data, need_dimensions, need_output, option_axis
+from firmware_export.ops.movement import DAMAGED, DTYPES_AND_INT16, need_data, need_dimensions, need_output, option_axis
 from firmware_export.ops.strided_copy import lower_block
 
 
 def check(graph: Graph, node: Node) -> None:
     """Refuse other types, and another number of outputs than slices."""
-    source = need_data(graph, node)
+    source = need_data(graph, node, dtypes=DTYPES_AND_INT16)
     need_dimensions(graph, node, source)
     axis = option_axis(graph, node)
     count = option_int(node, "num", len(node.outputs))

@@ -226,9 +226,10 @@ def _chain(
 
 
 def _alike(graph: Graph, indices: tuple[int, ...]) -> bool:
-    """Whether tensors are int8 with the same scale and zero point."""
-    tensors = [graph.tensors[index] for index in indices]
-    return all(tensor.dtype == "int8" and tensor.quant == tensors[0].quant for tensor in tensors)
+    """Whether tensors are int8 or int16 with the same scale and zero point."""
+    first, *others = (graph.tensors[index] for index in indices)
+    alike = all((tensor.dtype, tensor.quant) == (first.dtype, first.quant) for tensor in others)
+    return alike and first.dtype in ("int8", "int16")
 
 
 def _is_batch(tensor: Tensor, shape: tuple[int, ...]) -> bool:

@@ -66,7 +66,7 @@ def _folded(graph: Graph) -> Graph:
 
 def _is_zero_point(graph: Graph, pad: Node, source: Tensor, padded: Tensor) -> bool:
     """Whether what is added is what a convolution takes for zero."""
-    if source.dtype != "int8" or source.quant is None or source.quant != padded.quant:
+    if source.dtype not in ("int8", "int16") or source.quant is None or source.quant != padded.quant:
         return False
     value = input_tensor(graph, pad, 2) if pad.op == "PADV2" else None
     return value is None or (value.is_constant and [int(constant(value).reshape(-1)[0])] == [*source.quant.zero_point])

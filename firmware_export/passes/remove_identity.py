@@ -14,7 +14,7 @@ from firmware_export.passes.edit import Draft, reshape_node
 def remove_identity(graph: Graph) -> Graph:
     """Replace nodes that move and change nothing by RESHAPE, which costs nothing.
 
-    1. QUANTIZE from int8 to the same scale and zero point: the factor 1 is exact.
+    1. QUANTIZE from int8 or int16 to the same type, scale and zero point: the factor 1 is exact.
     2. TRANSPOSE of a TRANSPOSE is one TRANSPOSE, of the first one's input.
     3. And if the two undo each other, it is nothing.
     """
@@ -25,7 +25,7 @@ def remove_identity(graph: Graph) -> Graph:
             continue
         if node.op == "QUANTIZE":
             source, target = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
-            if source.dtype == target.dtype == "int8" and source.quant == target.quant:
+            if source.dtype == target.dtype in ("int8", "int16") and source.quant == target.quant:
                 draft.replace(node, reshape_node(node, source.index, target))
         elif node.op == "TRANSPOSE":
             origin, order = node.inputs[0], _order(graph, node)

@@ -15,7 +15,7 @@ import pytest
 
 from edgecnn.crossval import Part, PartResult, cross_validate, figure_names, make_plan, spreads
 from edgecnn.errors import UsageError
-from edgecnn.runs import CHECKPOINT, Run
+from edgecnn.runs import CHECKPOINT, Run, create_run
 from edgecnn.zoo import ModelFolder, find_model
 
 Here = Callable[..., tuple[int, str, str]]
@@ -90,6 +90,15 @@ def test_a_set_without_folds(folds: int | str | None, tmp_path: Path) -> None:
 def test_no_number_of_folds(cli_here: Here, folds: str) -> None:
     code, _, said = cli_here("crossval", "digits_tiny", "--folds", folds)
     assert code == 2 and f"--folds {folds!r}: expected all, or a number from 2 on" in said
+
+
+def test_runs_of_another_network_are_not_counted(voices: ModelFolder, tmp_path: Path) -> None:
+    """With --out the folder is the same whatever model.py says."""
+    plan = make_plan(voices, voices.recipe(), 2, None, False, tmp_path / "runs")
+    create_run(voices, plan.recipe_of(plan.parts[0]), plan.root / plan.parts[0].name)
+    voices.source.write_text("def build():\n    return 1\n")
+    with pytest.raises(UsageError, match=r"fold-0-seed-4 was trained by another model\.py\. Choose another .*--out"):
+        cross_validate(plan, Follower())
 
 
 def test_one_fold_alone_is_no_cross_validation(cli_here: Here, voices: ModelFolder) -> None:

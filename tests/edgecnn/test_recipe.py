@@ -69,6 +69,7 @@ MISTAKES = [
     # what is changed in the text, what the message must hold
     (("epochs = 3", "epohcs = 3"), ["recipe.toml:10", "train.epohcs", "unknown key", "'epochs'"]),
     (("epochs = 3", 'epochs = "three"'), ["recipe.toml:10", "train.epochs", "'three'", "integer"]),
+    (("epochs = 3", 'class_weight = "balance"'), ["recipe.toml:10: train.class_weight: found 'balance'", "'balanced'"]),
     (("epochs = 3", "epochs = 0"), ["recipe.toml:10", "train.epochs", "0", "greater than 0"]),
     (("shift = 0.1", "shfit = 0.1"), ["recipe.toml:6", "data.augment.shfit", "'shift'"]),
     (("shift = 0.1", "shift = 3"), ["recipe.toml:6", "data.augment.shift", "less than or equal to 0.5"]),
@@ -98,6 +99,7 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, change: tuple[str, str
         ("train.epohcs=3", "Did you mean 'epochs'?"),
         ("model.name.x=3", "is a value, not a section"),
         ("train.epochs=-1", "greater than 0"),
+        ("data.length=inf", "finite number"),
     ],
 )
 def test_a_wrong_override_names_the_option(tmp_path: Path, item: str, expected: str) -> None:

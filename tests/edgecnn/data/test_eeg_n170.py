@@ -103,6 +103,7 @@ def test_length_and_epochs_that_do_not_fit(small: Path) -> None:
         ({"split": "subject", "fold": 2}, "2 folds of subjects"),
         ({"split": "random"}, "unknown data.split 'random'"),
         ({"length": 0.1}, "an epoch begins 0.1 s before"),
+        ({"length": 1e9}, "the longest recording has"),
         ({"rate": 128}, "no such setting"),
     ],
 )

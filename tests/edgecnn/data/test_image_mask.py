@@ -115,8 +115,10 @@ def test_a_set_with_a_test_split_of_its_own_keeps_it(tmp_path: Path) -> None:
     assert numbers(data.train.x) == [0, 1, 2, 3]
     assert numbers(data.test.x) == [20, 21]
     assert data.folds is None
-    with pytest.raises(EdgecnnError, match=r"its own test split.*data\.fold"):
+    with pytest.raises(EdgecnnError, match=r"its own test split.*data\.fold "):
         open_path(path, fold=0)
+    with pytest.raises(EdgecnnError, match=r"its own test split.*data\.folds"):
+        open_path(path, folds=3)
 
 
 def test_a_test_folder_without_masks_is_no_test_split(tmp_path: Path) -> None:

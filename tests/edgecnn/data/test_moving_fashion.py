@@ -97,6 +97,7 @@ def test_halved_is_the_mean_of_blocks() -> None:
 def test_a_larger_frame_and_settings_that_are_refused(pictures: DataSection) -> None:
     larger = open_dataset(pictures.model_copy(update={"size": (24, 40)}))
     assert larger.test.x.shape == (100, FRAMES, 24, 40, 1)
+    assert larger.info.shape == (FRAMES, 24, 40, 1)
     with pytest.raises(UsageError, match=r"data\.size = \[20, 24\].*24x24"):
         open_dataset(pictures.model_copy(update={"size": (20, 24)}))
     with pytest.raises(UsageError, match="no such setting"):

@@ -106,6 +106,15 @@ def test_subjects_are_held_out_where_there_are_folders_of_them(tmp_path: Path, m
     assert len(by_file.train) == len(by_file.test)
 
 
+@pytest.mark.parametrize("above", ["", "all/"])
+def test_a_subject_is_whose_folder_it_is_however_deep_the_files_lie(tmp_path: Path, above: str) -> None:
+    people = ("anna", "ben", "cleo")
+    places = [f"{above}{label}/{who}/{day}" for label in ("sit", "walk") for who in people for day in ("mon", "tue")]
+    data = open_path(make_folder(tmp_path, files_of(*places, count=1)), folds=3, **WINDOWS)
+    assert "subjects (anna)" in data.source
+    assert set((data.test.x[:, 0, 0] // 1000).astype(int)) == {0, 1, 6, 7}    # all of anna's, of either class
+
+
 def test_folders_for_training_and_test_are_heeded(tmp_path: Path) -> None:
     path = make_folder(tmp_path, files_of("train/a", "train/b", "test/a", "test/b", count=1))
     data = open_path(path, **WINDOWS)
@@ -144,6 +153,8 @@ def test_other_ways_to_write_the_same_numbers(tmp_path: Path) -> None:
         ("b/4.csv", b"time,x,y\n0,nan,2\n", r"4\.csv:2: column 2 is 'nan'"),
         ("b/4.csv", b"time,x,y\n0,1_0,2\n", r"4\.csv:2: column 2 is '1_0'"),
         ("b/4.csv", b"", "an empty file"),
+        ("b/4.csv", b"1" * 200_000, r"4\.csv:1: not a line of numbers \(field larger"),
+        ("b/4.csv", b"time,x,y\n0,1," + b"2" * 200_000 + b"e\n", r"4\.csv:2: not a line of numbers \(field larger"),
         ("b/4.csv", b"time,x,y\n", "no numbers under it"),
         ("b/4.csv", b"time\n1\n", "only a column of time"),
         ("b/4.csv", "time,x,y\n0,1,é\n".encode("latin-1"), r"not UTF-8 text \(byte 13\)"),
@@ -181,6 +192,7 @@ def test_an_array_of_another_kind(tmp_path: Path, array: np.ndarray) -> None:
         (files_of("a", "b"), {"length": 1.0}, "data.rate is needed"),
         (files_of("a", "b"), {"length": 0.04, "rate": 10}, "data.length is shorter than one sample"),
         (files_of("a", "b"), {**WINDOWS, "fold": 5}, "5 folds of recordings, 0 to 4"),
+        (files_of("a/anna", "a/ben", "b/anna", "b/ben"), {**WINDOWS, "fold": 2}, "2 folds of subjects, 0 to 1"),
         (files_of("a", "b"), {**WINDOWS, "split": "files"}, "Did you mean 'file'"),
         (files_of("a", "b"), {"size": (8, 8)}, "no such setting"),
         (files_of("a/anna", "a/ben", "b/anna", "b/ben"), {**WINDOWS, "folds": 3}, "2 subjects .*Set fewer data.folds"),

@@ -58,6 +58,7 @@ def test_the_example_in_the_message_is_one() -> None:
         (config({"worker": ["a:1", "a:1"]}), "stands in cluster twice"),
         (config({"chief": ["a:1", "b:1"], "worker": TWO}), "cluster.chief has 2 addresses"),
         (config(task={"type": "evaluator", "index": 0}), "task.type is 'evaluator'; it must be one of cluster: worker"),
+        (config(task={"type": ["worker"], "index": 0}), r"task.type is \['worker'\]"),
         (config(task={"type": "worker", "index": 2}), "task.index is 2; cluster.worker has 2, counted from 0"),
         (config(task={"type": "worker", "index": "0"}), "task.index is '0'"),
     ],

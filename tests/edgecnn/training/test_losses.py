@@ -11,6 +11,7 @@ from edgecnn.errors import UsageError
 from edgecnn.recipe import Recipe
 from edgecnn.training.feed import targets
 from edgecnn.training.losses import class_weights, loss_options, make_objective, takes_indices
+from edgecnn.training.metrics import make_metrics
 
 LABELS = ("ant", "bee", "cat")
 P = np.array([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]], np.float32)
@@ -94,6 +95,14 @@ def test_label_smoothing_of_one_output() -> None:
     assert value(asked, Q, Z, LABELS[:2]) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
+def test_accuracy_of_one_output_is_that_of_its_decisions() -> None:
+    """As ``tasks.decide`` decides; a mixture of two classes counts for the larger part."""
+    accuracy = make_metrics("binary", 1, 2, False)[0]
+    accuracy.update_state(np.array([[1], [0], [0.3], [0.8]], np.float32), np.array([[0.5], [0.5], [0.2], [0.7]]))
+    assert float(accuracy.result()) == pytest.approx(3 / 4)
+
+
 def test_mixtures_and_smoothing_need_targets_between_the_classes() -> None:
     assert takes_indices(recipe(), 3)
     assert takes_indices(recipe("segmentation"), 3)
@@ -160,6 +169,8 @@ def test_a_mixture_has_the_mixture_of_the_weights() -> None:
     [
         ("classification", 3, {"loss": "mean_sqared_error"}, "unknown loss.*Did you mean 'mean_squared_error'"),
         ("classification", 3, {"loss": {"name": "dice", "smooth": 1}}, "unknown argument of train.loss 'dice'"),
+        ("classification", 3, {"loss": {"name": "huber", "delta": "a"}}, "delta = 'a': a number is expected"),
+        ("classification", 3, {"loss": {"name": "binary_crossentropy", "label_smoothing": 5}}, "smoothing = 5"),
         ("classification", 3, {"loss": {"name": "mse", "reduction": "many"}}, "train.loss 'mean_squared_error'"),
         ("binary", 1, {"loss": "categorical_crossentropy"}, "needs an output for each class.*binary_crossentropy"),
         ("segmentation", 1, {"loss": "sparse_categorical_crossentropy"}, "give the network 3 outputs"),

@@ -133,6 +133,8 @@ def test_schedules_of_keras_warm_up_too() -> None:
         ({"optimizer": {"name": "sgd", "momentun": 0.9}}, "argument of train.optimizer 'sgd'.*'momentum'"),
         ({"optimizer": {"name": "sgd", "clipnorm": 1.0, "clipvalue": 1.0}}, "train.optimizer 'sgd': Only one of"),
         ({"optimizer": {"name": "sgd", "use_ema": True}}, "train.average"),
+        ({"optimizer": {"name": "adamw", "weight_decay": "x"}}, "weight_decay = 'x': a number is expected"),
+        ({"schedule": {"name": "cosine_decay", "initial_learning_rate": "fast"}}, "gives no learning rate"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'. Did you mean 'cosine'"),
         ({"schedule": {"name": "cosine_decay", "warmup_epochs": 15, **FIRST}}, "less than the 15"),
         (

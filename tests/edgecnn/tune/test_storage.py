@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import sqlalchemy
 
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.mcu.toolchain import MissingToolError
-from edgecnn.tune.storage import open_storage, open_study, settle_target, shown_url
+from edgecnn.tune.storage import open_storage, open_study, settle_target, shown_url, usable_storage
 from edgecnn.tune.study import put_back
 
 ABOUT = {"model": "net", "space": {"train.batch": {"choices": [8, 16]}}}
@@ -68,7 +70,7 @@ def test_a_study_of_others_is_left_alone(tmp_path: Path) -> None:
         study_of(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["study.db", "", "sqlite"])
+@pytest.mark.parametrize("text", ["study.db", "", "sqlite", "mysql://host:port/db"])
 def test_no_url(text: str) -> None:
     with pytest.raises(UsageError, match=r"not a URL\. Supported: sqlite:///FILE"):
         open_storage(text)
@@ -88,10 +90,27 @@ def test_not_a_database(tmp_path: Path) -> None:
         open_storage("nosuchdatabase://host/name")
 
 
+def test_a_database_of_another_form_and_one_that_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE studies (name TEXT)")
+    url, unusable = f"sqlite:///{path}", "this database cannot be used: .*"
+    with pytest.raises(EdgecnnError, match=f"{unusable}studies"), usable_storage(url):
+        open_study(url, "net", ["maximize"], ABOUT)
+
+    study = study_of(tmp_path)
+    (tmp_path / "deep" / "study.db").unlink()
+    with pytest.raises(EdgecnnError, match=f"{unusable}readonly"), usable_storage(url_of(tmp_path)):
+        study.set_user_attr("trials", 3)
+
+
 def test_a_password_is_not_shown() -> None:
     assert shown_url("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
     with pytest.raises(EdgecnnError) as error:
         open_storage("postgresql+nodriver://me:secret@host/db")
+    assert "secret" not in str(error.value)
+    with pytest.raises(UsageError) as error:
+        open_storage("postgresql://me:secret@host:port/db")
     assert "secret" not in str(error.value)
 
 

@@ -36,6 +36,12 @@ def taken(cases: Sequence[Case], network: Callable[[list[Case]], bytes]) -> list
 
 def int8_sample(random: np.random.Generator, shape: tuple[int, ...]) -> Any:
     """Values of int8; now and then only the ends."""
+    return integer_sample(random, shape, np.int8)
+
+
+def integer_sample(random: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Values of a whole-number type; now and then only the ends."""
+    ends = np.iinfo(dtype)
     if random.random() < 0.2:
-        return random.choice(np.array([-128, 127], np.int8), shape)
-    return random.integers(-128, 128, shape).astype(np.int8)
+        return random.choice(np.array([ends.min, ends.max], dtype), shape)
+    return random.integers(ends.min, ends.max + 1, shape).astype(dtype)

@@ -245,3 +245,30 @@ def broadcasts(op: str, scales: tuple[float, float, float], zero_points: tuple[i
             left, right = (Side(shapes[at], scales[at], zero_points[at]) for at in (0, 1))
             cases.append(Case(op, (left, right), Side(np.broadcast_shapes(*shapes), scales[2], zero_points[2])))
     return cases
+
+
+def as_int16(case: Case) -> Case:
+    """A case with int16 in the place of int8: no zero points, scales of 1/256, and constants scaled with them."""
+
+    def side(old: Side) -> Side:
+        constant = None if old.constant is None else (np.asarray(old.constant, np.int16) << 8) + np.int16(77)
+        scale = float(np.float32(old.scale / 256))
+        return replace(old, scale=scale, zero_point=0, dtype=np.int16, constant=constant)
+
+    return replace(case, operands=tuple(side(old) for old in case.operands), output=side(case.output))
+
+
+def every_value(case: Case) -> Case:
+    """A case on one int16 operand, that is given every value in order."""
+    return case.with_operand(shape=(1 << 16,)).with_output(shape=(1 << 16,))
+
+
+EVERY_INT16 = np.arange(-(1 << 15), 1 << 15).astype(np.int16)
+
+
+def assert_every_int16_is_tflite_micro(case: Case, folder: Path) -> None:
+    """Reference and C on every value."""
+    data = network([every_value(case)])
+    wanted = tflite_micro(data, EVERY_INT16)
+    assert_same([case], evaluate(read_model(data), EVERY_INT16), wanted)
+    assert_same([case], build(data, folder).run(EVERY_INT16), wanted)

@@ -117,7 +117,7 @@ def test_a_value_added_to_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        (PLAIN.with_operand(0, dtype=np.int16), "an operand of type int16 is not supported (supported: int8)"),
+        (PLAIN.with_operand(0, dtype=np.int32), "an operand of type int32 is not supported (supported: int8, int16)"),
         (PLAIN.with_operand(1, dtype=np.float32, scale=None), "an operand of type float32 is not supported"),
         (PLAIN.with_output(dtype=np.int16), "an output of type int16 is not supported"),
         (PLAIN.with_operand(0, scale=None), "an operand without one scale and zero point"),

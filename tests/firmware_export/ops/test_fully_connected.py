@@ -123,7 +123,7 @@ def test_refusals() -> None:
     assert "a bias of 9 for 10 channels" in refused(bias=np.zeros(9, np.int32))
     assert "the weights format SHUFFLED4x16INT8" in refused(options={"weights_format": 1})
     assert "the fused activation TANH" in refused(options={"fused_activation_function": "TANH"})
-    assert "an input of type int16" in refusal(_of_type(np.int16))
+    assert "an input of type int32" in refusal(_of_type(np.int32))
     assert "sums that fit into int32" in refused(bias=np.full(10, 1 << 30, np.int32) * np.int32(-2))
     made = Network()
     operands = [made.input((1, 12), 0.1), made.input((10, 12), 0.1)]

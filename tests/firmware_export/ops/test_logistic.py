@@ -58,7 +58,7 @@ def test_fixed_point_is_near_the_real_function() -> None:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        (PLAIN.with_operand(dtype=np.int16), "an input of type int16 is not supported (supported: int8)"),
+        (PLAIN.with_operand(dtype=np.int32), "an input of type int32 is not supported (supported: int8, int16)"),
         (PLAIN.with_output(dtype=np.int16), "an output of type int16 is not supported"),
         (PLAIN.with_output(zero_point=0), "an output with the zero point 0 is not supported (supported: -128"),
         (PLAIN.with_operand(scale=1e-9), "an input with the scale 1e-09 is not supported"),

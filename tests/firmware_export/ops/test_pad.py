@@ -92,6 +92,6 @@ def test_refusals() -> None:
         Case("PAD", (Data((2, 3)), integers((0, 0), (1, 1))), ((2, 4),))
     )
     assert "the zero point 128" in refusal(case((2, 3), ((0, 0), (1, 1)), out_quant=(0.1, 128)))
-    assert "an input of type int16" in refusal(case((2, 3), ((0, 0), (1, 1)), "int16"))
+    assert "an input of type int64" in refusal(case((2, 3), ((0, 0), (1, 1)), "int64"))
     assert "dimensions" in refusal(case((1, 1, 1, 1, 1, 2), ((0, 1),) * 6))
     assert "1 inputs" in refusal(Case("PAD", (Data((2, 3)),), ((2, 3),)))

@@ -124,9 +124,9 @@ def test_layers() -> None:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        (PLAIN.with_operand(dtype=np.int16, zero_point=0), "an input of type int16 is not supported (supported: int8"),
+        (PLAIN.with_operand(dtype=np.int32, zero_point=0), "an input of type int32 is not supported (supported: int8"),
         (PLAIN.with_operand(dtype=np.int32, zero_point=0), "an input of type int32 is not supported"),
-        (PLAIN.with_output(dtype=np.int16), "an output of type int16 is not supported (supported: int8, uint8)"),
+        (PLAIN.with_output(dtype=np.int32), "an output of type int32 is not supported (supported: int8, uint8, int16)"),
         (PLAIN.with_output(dtype=np.int32), "an output of type int32 is not supported"),
         (OF_FLOAT.with_output(dtype=np.uint8, zero_point=3), "an output of type uint8 is not supported"),
         (OF_UINT8.with_output(dtype=np.uint8, zero_point=3), "uint8 to uint8 is not supported"),

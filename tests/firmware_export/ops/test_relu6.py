@@ -52,7 +52,7 @@ def test_it_is_a_clip() -> None:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        (PLAIN.with_operand(dtype=np.int16), "an input of type int16 is not supported (supported: int8)"),
+        (PLAIN.with_operand(dtype=np.int32), "an input of type int32 is not supported (supported: int8, int16)"),
         (PLAIN.with_output(dtype=np.uint8), "an output of type uint8 is not supported"),
         (PLAIN.with_operand(scale=None), "an input without one scale and zero point"),
         (PLAIN.with_operand(scale=1e-10), "an input with the scale 1e-10 is not supported"),

@@ -121,7 +121,7 @@ def test_the_quotient_in_c_is_the_reference(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        (PLAIN.with_operand(dtype=np.int16), "an input of type int16 is not supported (supported: int8)"),
+        (PLAIN.with_operand(dtype=np.int32), "an input of type int32 is not supported (supported: int8, int16)"),
         (PLAIN.with_output(dtype=np.int16), "an output of type int16 is not supported"),
         (PLAIN.with_output(zero_point=0), "an output with the scale 0.00390625 and the zero point 0 is not supported"),
         (PLAIN.with_output(scale=1 / 255), "and the zero point -128 is not supported (supported: 1/256 and -128)"),
