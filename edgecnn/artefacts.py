@@ -9,7 +9,19 @@ from typing import Literal
 from edgecnn.contract import Contract, TensorContract, parse_contract
 from edgecnn.errors import EdgecnnError, MissingDependencyError, UsageError
 from edgecnn.files import is_there
-from edgecnn.runs import CONTRACT, FLOAT_TFLITE, INFO, INT8_ONNX, INT8_TFLITE, KERAS, ONNX, Run, find_run, has_run
+from edgecnn.runs import (
+    CONTRACT,
+    FLOAT_TFLITE,
+    INFO,
+    INT8_ONNX,
+    INT8_TFLITE,
+    KERAS,
+    ONNX,
+    OTHER_TFLITES,
+    Run,
+    find_run,
+    has_run,
+)
 from edgecnn.runtimes import RUNTIMES, load_session
 from edgecnn.runtimes.base import check_model_file
 from edgecnn.tflite_file import contract_of
@@ -19,7 +31,7 @@ Kind = Literal["tflite", "onnx", "keras"]
 
 KINDS: dict[str, Kind] = {".tflite": "tflite", ".onnx": "onnx", ".keras": "keras"}
 
-IN_A_RUN = (KERAS, FLOAT_TFLITE, INT8_TFLITE, ONNX, INT8_ONNX)
+IN_A_RUN = (KERAS, FLOAT_TFLITE, INT8_TFLITE, *OTHER_TFLITES, ONNX, INT8_ONNX)
 """Model files of a run, in the order in which they are made and shown."""
 
 

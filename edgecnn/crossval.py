@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgecnn.data import DataSet, open_dataset
+from edgecnn.display import Display
 from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import is_there, sha256_bytes, write_json, write_text
 from edgecnn.keras_quiet import fresh_session
-from edgecnn.pipeline import Display, quantize_stage, train_stage
+from edgecnn.pipeline import train_stage
 from edgecnn.quantization.compare import other_metrics
+from edgecnn.quantize_run import quantize_stage
 from edgecnn.recipe import Recipe
 from edgecnn.runs import INFO, KERAS, Run, create_run, is_resumable, runs_root
 from edgecnn.zoo import ModelFolder

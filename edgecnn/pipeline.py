@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 from edgecnn.data import DataSet
 from edgecnn.data.split import stratified_subset
+from edgecnn.display import Display
 from edgecnn.errors import EdgecnnError, MissingDependencyError
-from edgecnn.files import write_bytes, write_text
 from edgecnn.results import Results
 from edgecnn.runs import (
-    CONTRACT,
-    FLOAT_TFLITE,
     INT8_ONNX,
     INT8_TFLITE,
     KERAS,
@@ -24,16 +20,11 @@ from edgecnn.runs import (
     CSource,
     OnnxExport,
     Quantization,
-    QuantizationStep,
     Run,
     RunInfo,
     installed_versions,
 )
 from edgecnn.training.distributed import Cluster
-from edgecnn.training.train import Watcher
-
-if TYPE_CHECKING:
-    from edgecnn.quantization.improve import Ranges
 
 C_ARRAY = "c_array"
 """Folder of a run that holds the C array."""
@@ -43,25 +34,6 @@ FIRMWARE = "firmware"
 
 CHECKED_SAMPLES = 1000
 """Test samples on which an exported file is compared with its source."""
-
-
-class Display(Protocol):
-    """How a stage tells what it is doing."""
-
-    def say(self, text: str) -> None:
-        """A remark."""
-
-    def warn(self, text: str) -> None:
-        """Something that the user should know."""
-
-    def training(self) -> AbstractContextManager[Watcher]:
-        """Follow a training."""
-
-    def counting(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Count work done, up to ``total``."""
-
-    def following(self) -> AbstractContextManager[Any]:
-        """A ``rich``-like progress for work that describes its own steps."""
 
 
 def train_stage(
@@ -116,73 +88,6 @@ def _warn_of_other_versions(before: dict[str, str], display: Display) -> None:
     ]
     if changed:
         display.warn(f"the weights may differ from those of an unbroken run: {', '.join(changed)}.")
-
-
-def quantize_stage(
-    run: Run,
-    dataset: DataSet,
-    display: Display,
-    calibration: int | None = None,
-    ranges: Ranges | None = None,
-    repair: bool | None = None,
-) -> Quantization:
-    """Convert to float and int8 TFLite with the contract inside, and compare both on the whole test split.
-
-    Args:
-        run: A trained run.
-        dataset: What the recipe's ``[data]`` names.
-        display: Told what is being done.
-        calibration: Training samples that set the ranges; the recipe's number by default.
-        ranges: How activations get their ranges; the recipe's way by default.
-        repair: Whether to repair; what the recipe says by default.
-
-    Returns:
-        The figures, as they also stand in ``run.json``.
-
-    Raises:
-        EdgecnnError: The model cannot be made int8 throughout. A drop above the budget is no error here.
-    """
-    from edgecnn.keras_quiet import load_keras_model
-    from edgecnn.quantization.compare import compare, compare_filters
-    from edgecnn.quantization.convert import calibration_samples, convert, with_contract
-    from edgecnn.quantization.improve import Asked, better_numbers
-    from edgecnn.training.train import training_splits
-
-    info = run.info
-    recipe = info.recipe
-    source = run.require(KERAS, f"edgecnn train {info.model}")
-    # The validation samples chose the best epoch; the ranges come from what was learned from.
-    learned = training_splits(dataset, recipe).train
-    samples = calibration_samples(learned, calibration or recipe.quantize.calibration, recipe.train.seed)
-    display.say(f"Quantizing to int8, calibrated on {len(samples)} training samples")
-    asked = Asked(ranges or recipe.quantize.ranges, recipe.quantize.repair if repair is None else repair)
-    converted, steps = better_numbers(
-        convert(load_keras_model(source, "quantization"), info.preprocessing.apply(samples.x)),
-        learned, samples, recipe.train.seed, info.preprocessing, asked, display.say,
-    )    # fmt: skip
-    contracts, task = [], recipe.model.task
-    labels = () if task == "filter" else dataset.labels    # the classes of the data are not what a filter gives
-    for name, data in ((FLOAT_TFLITE, converted.float_tflite), (INT8_TFLITE, converted.int8_tflite)):
-        whole, contract = with_contract(data, info.model, labels, info.preprocessing, recipe.data.set, task)
-        write_bytes(run.file(name), whole)
-        contracts.append(contract)
-    write_text(run.file(CONTRACT), contracts[1].to_json())
-    comparing = compare_filters if task == "filter" else compare
-    with display.counting("float and int8 on the test split", 2 * len(dataset.test)) as advance:
-        comparison = comparing(
-            run.file(FLOAT_TFLITE), run.file(INT8_TFLITE), (contracts[0], contracts[1]), dataset.test, advance
-        )
-    figures = Quantization(
-        **comparison.figures(),
-        calibration_samples=len(samples),
-        size_bytes=run.file(INT8_TFLITE).stat().st_size,
-        float_size_bytes=run.file(FLOAT_TFLITE).stat().st_size,
-        max_drop=recipe.budget.max_drop,
-        wanted_accuracy=recipe.budget.accuracy,
-        steps=[QuantizationStep(**asdict(step)) for step in steps],
-    )
-    run.record(FLOAT_TFLITE, INT8_TFLITE, CONTRACT, quantization=figures)
-    return figures
 
 
 def onnx_stage(
@@ -355,6 +260,7 @@ def run_pipeline(
     """
     from edgecnn.artefacts import resolve
     from edgecnn.bench.harness import bench
+    from edgecnn.quantize_run import quantize_stage
     from edgecnn.report import write_outputs
 
     train_stage(run, dataset, display, resume)

@@ -11,6 +11,7 @@ import numpy as np
 from edgecnn.artefacts import ModelFile, resolve
 from edgecnn.contract import TensorContract
 from edgecnn.data import dataset_module, open_dataset, section_from_text
+from edgecnn.display import Display
 from edgecnn.errors import UsageError
 from edgecnn.evaluation_data import default_section, fitted_section, load_test_data
 from edgecnn.export.onnx_export import (
@@ -25,7 +26,7 @@ from edgecnn.export.onnx_export import (
 )
 from edgecnn.files import write_bytes, write_text
 from edgecnn.keras_quiet import load_keras_model
-from edgecnn.pipeline import CHECKED_SAMPLES, Display
+from edgecnn.pipeline import CHECKED_SAMPLES
 from edgecnn.predict import random_inputs
 from edgecnn.quantization.compare import compare
 from edgecnn.quantization.convert import calibration_samples, convert, tensor_contracts, with_contract

@@ -32,6 +32,21 @@ KERAS = "model.keras"
 BASE = "base.keras"
 FLOAT_TFLITE = "model_float.tflite"
 INT8_TFLITE = "model_int8.tflite"
+OTHER_TFLITES = tuple(
+    f"model_{form}.tflite"
+    for form in (
+        "int8_per_tensor",
+        "int8_float_io",
+        "int8_per_tensor_float_io",
+        "int16x8",
+        "int16x8_per_tensor",
+        "int16x8_float_io",
+        "int16x8_per_tensor_float_io",
+        "dynamic",
+        "float16",
+    )
+)
+"""Quantized files that ``edgecnn quantize`` makes when it is asked for them."""
 CONTRACT = "contract.json"
 ONNX = "model.onnx"
 INT8_ONNX = "model_int8.onnx"
@@ -104,10 +119,20 @@ class QuantizationStep(_Record):
     kept: bool
 
 
+class Rung(_Record):
+    """One means to keep the accuracy, tried by ``quantize --auto`` and judged on the validation split."""
+
+    name: str
+    float_accuracy: float
+    accuracy: float
+    drop: float
+    enough: bool = Field(description="The drop is not above budget.max_drop.")
+
+
 class Quantization(_Record):
     """Float and int8 on the whole test split: how often each is right, or how far apart the outputs of a filter are."""
 
-    scheme: str = "int8"
+    scheme: str = Field(default="int8", description="int8, int16x8, dynamic or float16.")
     calibration_samples: int
     size_bytes: int = Field(description="Of the int8 file.")
     float_size_bytes: int
@@ -131,6 +156,8 @@ class Quantization(_Record):
     max_drop: float = Field(description="What the budget allows.")
     wanted_accuracy: float | None = Field(default=None, description="What the budget asks for.")
     steps: list[QuantizationStep] = Field(default_factory=list, description="Empty for the converter's own file.")
+    qat_epochs: int = Field(default=0, description="Of quantization-aware training.")
+    ladder: list[Rung] = Field(default_factory=list, description="What --auto tried, the last one being this file.")
 
 
 class OnnxExport(_Record):
@@ -177,6 +204,7 @@ class RunInfo(_Record):
     training: Training | None = None
     evaluation: Evaluation | None = Field(default=None, description="The float model on the whole test split.")
     quantization: Quantization | None = None
+    forms: dict[str, Quantization] = Field(default_factory=dict, description="Other quantized files, by their name.")
     onnx: OnnxExport | None = None
     onnx_int8: OnnxExport | None = None
     c_array: CArray | None = None
@@ -231,7 +259,7 @@ class Run:
             raise EdgecnnError(f"{self.path} has no {name}. Make it with: {how}")
         return path
 
-    def record(self, *artefacts: str, **sections: BaseModel) -> None:
+    def record(self, *artefacts: str, **sections: BaseModel | dict[str, Quantization]) -> None:
         """Put sections into ``run.json``, and the sha256 and size of artefacts.
 
         Args:

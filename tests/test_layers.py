@@ -15,7 +15,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("edgecnn.__main__",),
     ("edgecnn.cli.*",),
     ("edgecnn.crossval",),
-    ("edgecnn.pipeline", "edgecnn.plain_files", "edgecnn.untrained", "edgecnn.tune.*"),
+    ("edgecnn.pipeline", "edgecnn.plain_files", "edgecnn.quantize_run", "edgecnn.untrained", "edgecnn.tune.*"),
+    ("edgecnn.display",),
     (
         "edgecnn.bench.*",
         "edgecnn.doctor",

@@ -28,16 +28,17 @@ def judge(figures: Quantization, output: Output) -> None:
     wanted = figures.wanted_accuracy
     if wanted is not None and figures.accuracy < wanted:
         reached = percent(figures.accuracy)
-        output.warn(f"int8 reaches {reached}; the recipe asks for {percent(wanted)} (budget.accuracy).")
+        output.warn(f"{figures.scheme} reaches {reached}; the recipe asks for {percent(wanted)} (budget.accuracy).")
     if figures.drop > figures.max_drop:
+        lost, allowed = f"{figures.drop * 100:.2f}", f"{figures.max_drop * 100:.2f}"
         raise EdgecnnError(
-            f"int8 loses {figures.drop * 100:.2f} points of accuracy; {figures.max_drop * 100:.2f} are allowed "
-            "(budget.max_drop in the recipe, or --max-drop of edgecnn quantize). The files are kept. "
-            f"More calibration samples may help: edgecnn quantize --calibration {4 * figures.calibration_samples}"
+            f"{figures.scheme} loses {lost} points of accuracy; {allowed} are allowed (budget.max_drop in the "
+            "recipe, or --max-drop of edgecnn quantize). The files are kept. "
+            "Let edgecnn find what helps: edgecnn quantize RUN --auto"
         )
     if figures.drop > WARN_DROP:
-        output.warn(f"int8 loses {figures.drop * 100:.2f} points of accuracy.")
+        output.warn(f"{figures.scheme} loses {figures.drop * 100:.2f} points of accuracy.")
     for metric in known([figures.metrics]):
         before, after = metric.of(figures.float_metrics), metric.of(figures.metrics)
         if before is not None and after is not None and before - after > WARN_DROP:
-            output.warn(f"int8 loses {metric.title}: {metric.text(before)} becomes {metric.text(after)}.")
+            output.warn(f"{figures.scheme} loses {metric.title}: {metric.text(before)} becomes {metric.text(after)}.")

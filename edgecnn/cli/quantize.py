@@ -10,12 +10,28 @@ import click
 from edgecnn.cli._common import Output, common_options
 
 if TYPE_CHECKING:
+    from edgecnn.quantization.convert import Scheme
     from edgecnn.quantization.improve import Ranges
     from edgecnn.runs import Quantization
 
 
 @click.command()
 @click.argument("target", metavar="RUN|FILE.keras")
+@click.option(
+    "--scheme",
+    type=click.Choice(("int8", "int16x8", "dynamic", "float16")),
+    default="int8",
+    show_default=True,
+    help="int16x8: 16-bit activations. dynamic, float16: weights alone.",
+)
+@click.option("--per-tensor", is_flag=True, help="One scale for all channels of a layer's weights, to compare.")
+@click.option(
+    "--io",
+    type=click.Choice(("integer", "float")),
+    default="integer",
+    show_default=True,
+    help="Type of input and output.",
+)
 @click.option("--calibration", type=click.IntRange(min=1), metavar="N", help="Training samples that set the ranges.")
 @click.option(
     "--ranges",
@@ -23,6 +39,9 @@ if TYPE_CHECKING:
     help="How activations get their ranges. Default: the recipe's, or minmax.",
 )
 @click.option("--repair/--no-repair", default=None, help="Equalize channels and correct biases, where that gains.")
+@click.option("--qat", type=click.IntRange(min=1), metavar="EPOCHS", help="Train on with the rounding simulated.")
+@click.option("--resume", is_flag=True, help="With --qat: go on where it was broken off.")
+@click.option("--auto", is_flag=True, help="As little as keeps the drop within --max-drop; see below.")
 @click.option("--max-drop", type=click.FloatRange(0, 1), help="Accuracy that may be lost. Default: the recipe's.")
 @click.option("--data", metavar="SET", help="For a plain file: its data set, or an image folder's path.")
 @click.option("--preprocess", metavar="scale=S,offset=O", help="For a plain file: how pixels become its input.")
@@ -30,9 +49,15 @@ if TYPE_CHECKING:
 @common_options
 def command(
     target: str,
+    scheme: Scheme,
+    per_tensor: bool,
+    io: str,
     calibration: int | None,
     ranges: Ranges | None,
     repair: bool | None,
+    qat: int | None,
+    resume: bool,
+    auto: bool,
     max_drop: float | None,
     data: str | None,
     preprocess: str | None,
@@ -45,32 +70,51 @@ def command(
     gives the least squared error (mse), or for every layer the one of them with which the network errs least (auto).
     What --ranges and --repair try is judged on training samples that were held back, and kept where it gains.
 
+    --qat trains the run's network on, as its recipe says, with the rounding of int8 simulated (quantization-aware
+    training). --auto takes the cheapest of int8, --ranges auto, --repair, --qat and --scheme int16x8 that keeps the
+    accuracy on the validation split.
+
     Float and int8 are compared on the whole test split; the exit code is 1 when more accuracy is lost than allowed. Of
     a filter, which has no accuracy, the distance of the outputs is told. The file carries its preprocessing contract.
+    Other schemes are written beside the int8 file, such as model_int16x8.tflite.
 
     \b
     Example:
       edgecnn quantize fashion_mnist_cnn
       edgecnn quantize fashion_mnist_cnn --ranges auto --repair
+      edgecnn quantize fashion_mnist_cnn --auto --max-drop 0.001
       edgecnn quantize my.keras --data photos.zip --preprocess scale=1/255
     """
     from edgecnn.cli._display import TerminalDisplay
     from edgecnn.cli._judge import judge
     from edgecnn.errors import UsageError
-    from edgecnn.runs import INT8_TFLITE, find_run
+    from edgecnn.quantization.convert import Form
+    from edgecnn.quantization.improve import Asked
 
     display = TerminalDisplay(output)
     path, suffix = Path(target), Path(target).suffix.lower()
+    form = Form(scheme, per_tensor, io == "float")
+    if auto and (form != Form() or ranges is not None or repair is not None):
+        raise UsageError("--auto chooses by itself: leave --scheme, --per-tensor, --io, --ranges and --repair out.")
+    if resume and not qat:
+        raise UsageError("--resume goes on with a quantization-aware training: give its --qat EPOCHS too.")
     if suffix in (".tflite", ".onnx") and not path.is_dir():
-        raise UsageError(f"{target}: quantization starts from the .keras model, not from a {suffix} file.")
+        raise UsageError(
+            f"{target}: quantization starts from the .keras model, not from a {suffix} file"
+            f"{', and so does --qat' if qat else ''}."
+        )
     if suffix == ".keras" and not path.is_dir():
         if data is None or preprocess is None:
             raise UsageError(
                 f"{target}: for a plain file, say what to calibrate on and how its pixels become inputs: "
                 "--data SET (or a folder of images) --preprocess scale=1/255,offset=0"
             )
+        if qat or auto or form != Form():
+            raise UsageError(
+                f"{target}: --qat, --auto, --scheme, --per-tensor and --io are for a run, whose recipe says how its "
+                "network learns. Of a plain file, --ranges and --repair can be had."
+            )
         from edgecnn.plain_files import quantize_file
-        from edgecnn.quantization.improve import Asked
 
         asked = Asked(ranges or "minmax", bool(repair))
         file, figures = quantize_file(path, data, preprocess, calibration or 512, asked, out or Path(), display)
@@ -78,11 +122,22 @@ def command(
         if any(option is not None for option in (data, preprocess, out)):
             raise UsageError("--data, --preprocess and --out are for a plain .keras file; a run has its recipe.")
         from edgecnn.data import open_dataset
-        from edgecnn.pipeline import quantize_stage
+        from edgecnn.quantize_run import How, climb, quantize_stage
+        from edgecnn.runs import find_run
 
         run = find_run(target)
-        file = run.file(INT8_TFLITE)
-        figures = quantize_stage(run, open_dataset(run.info.recipe.data), display, calibration, ranges, repair)
+        recipe = run.info.recipe
+        dataset = open_dataset(recipe.data)
+        if auto:
+            how = How(calibration=calibration, qat=qat or max(1, recipe.train.epochs // 5), resume=resume)
+            how, figures = climb(run, dataset, display, how, max_drop)
+        else:
+            own = Asked(ranges or recipe.quantize.ranges, recipe.quantize.repair if repair is None else repair)
+            if not form.integers and ranges is None and repair is None:
+                own = Asked()
+            how = How(form, calibration, own, qat or 0, resume)
+            figures = quantize_stage(run, dataset, display, how)
+        file = run.file(how.form.file)
     if max_drop is not None:
         figures = figures.model_copy(update={"max_drop": max_drop})
     output.result({"path": str(file), **figures.model_dump()}, *_lines(file, figures))
@@ -107,16 +162,34 @@ def _lines(file: Path, figures: Quantization) -> list[Any]:
     table.add_row("float", percent(figures.float_accuracy), interval, *more, size(figures.float_size_bytes))
     interval = f"{percent(figures.accuracy_low)} to {percent(figures.accuracy_high)}"
     more = [metric.text(metric.of(figures.metrics)) for metric in metrics]
-    table.add_row("int8", percent(figures.accuracy), interval, *more, size(figures.size_bytes))
+    table.add_row(figures.scheme, percent(figures.accuracy), interval, *more, size(figures.size_bytes))
     pixels = "the pixels of " if "mean_iou" in figures.metrics else ""
     drop, drop_low, drop_high = (f"{value * 100:+.2f}" for value in (figures.drop, figures.drop_low, figures.drop_high))
     return [
+        *_ladder(figures),
         *_steps(figures),
         table,
         f"drop   {drop} points ({drop_low} to {drop_high} with 95 % confidence)",
         f"same   class on {percent(figures.agreement_with_float)} of {pixels}{figures.samples} samples",
         f"file   {file}",
     ]
+
+
+def _ladder(figures: Quantization) -> list[Any]:
+    """What --auto tried, on the validation split."""
+    from rich.table import Table
+
+    from edgecnn.formats import percent
+
+    if not figures.ladder:
+        return []
+    table = Table(box=None, pad_edge=False)
+    for heading in ("on the validation split", "float", "quantized", "drop"):
+        table.add_column(heading, justify="left" if heading.startswith("on") else "right")
+    for rung in figures.ladder:
+        drop = f"{round(rung.drop * 100, 2) + 0.0:+.2f}"
+        table.add_row(rung.name, percent(rung.float_accuracy), percent(rung.accuracy), drop)
+    return [table, ""]
 
 
 def _steps(figures: Quantization) -> list[Any]:
@@ -140,7 +213,8 @@ def _filter_lines(file: Path, figures: Quantization) -> list[Any]:
     psnr = "the same outputs" if figures.psnr_db is None else f"{figures.psnr_db:.1f} dB PSNR against float"
     return [
         *_steps(figures),
-        f"int8   {psnr} on {figures.samples} samples, largest error {figures.largest_error_steps:.2f} steps",
+        f"{figures.scheme:6} {psnr} on {figures.samples} samples, "
+        f"largest error {figures.largest_error_steps:.2f} steps",
         f"size   {size(figures.size_bytes)}, float {size(figures.float_size_bytes)}",
         f"file   {file}",
     ]

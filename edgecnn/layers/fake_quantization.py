@@ -27,6 +27,9 @@ import tensorflow as tf
 _SMALLEST = 1e-9
 """A range is at least this wide, as in ``edgecnn.quantization.requantize``."""
 
+_PACE = 1.0
+"""How far an end of a range moves, in widths, for a step of 1 of its variable."""
+
 BITS = {"int8": 8, "int16": 16}
 
 
@@ -60,7 +63,7 @@ class FakeQuantization(keras.layers.Layer):    # type: ignore[misc]    # Keras h
         super().__init__(**kwargs)
         self.low, self.high, self.number = low, high, number
         self.kind, self.members, self.updates = kind, members, updates
-        self._unit = max(high - low, _SMALLEST)
+        self._unit = _PACE * max(high - low, _SMALLEST)
         self._learned: dict[str, Any] = {}
 
     def build(self, input_shape: Any) -> None:

@@ -136,8 +136,8 @@ class WeightedOperation(GraphOperation):
             return activation(sums + bias)
         steps = tf.stop_gradient(tf.cast(values[-1], tf.float64) * tf.cast(scales, tf.float64))
         if not training:
-            one = tf.cast(steps, tf.float32)
-            sums, bias = (tf.round(sums / one) + tf.round(bias / one)) * one, 0.0
+            one, added = tf.cast(steps, tf.float32), tf.round(tf.cast(bias, tf.float64) / steps)
+            sums, bias = (tf.round(sums / one) + tf.cast(added, tf.float32)) * one, 0.0
         return [activation(sums + bias), steps]
 
     def compute_output_spec(self, values: Sequence[Any], training: bool = False) -> Any:

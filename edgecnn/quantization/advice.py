@@ -95,9 +95,11 @@ def is_lost(analysis: Analysis) -> bool:
 
 def cause_of(layer: LayerRecord, analysis: Analysis) -> Cause:
     """Why a layer loses what it loses."""
+    trains = f"{_COMMAND} --qat EPOCHS trains with the rounding in place; --scheme int16x8 gives activations 16 bits."
+    more_bits = f"{_COMMAND} --scheme int16x8 gives the input 16 bits."
     return _specific(layer, analysis) or Cause(
         "nothing is wrong with the range: it is filled, nothing is clipped and its channels are alike",
-        f"{_COMMAND} --qat EPOCHS trains with the rounding in place; --scheme int16x8 gives activations 16 bits.",
+        more_bits if layer.op == "INPUT" else trains,
     )
 
 
@@ -109,11 +111,10 @@ def _outcome(analysis: Analysis) -> str:
     found, ratio = analysis.accuracy, _db(analysis.output_sqnr_db)
     if found is None:
         return f"The output in {analysis.dtype} is {ratio} above its error."
-    drop = f"{found.drop * 100:+.2f}".replace("-", "−")
-    ends = " to ".join(f"{value * 100:+.2f}".replace("-", "−") for value in (found.drop_low, found.drop_high))
+    drop, low, high = map(_points, (found.drop, found.drop_low, found.drop_high))
     return (
         f"Float is right on {percent(found.before)} of {found.samples} samples, {analysis.dtype} on "
-        f"{percent(found.after)}: a drop of {drop} points ({ends} with 95 % confidence)."
+        f"{percent(found.after)}: a drop of {drop} points ({low} to {high} with 95 % confidence)."
     )
 
 
@@ -170,7 +171,7 @@ def _clipped(layer: LayerRecord, analysis: Analysis) -> Cause | None:
     )
 
 
-_CENTRE = "Where values lie around 0 (the mean subtracted in the preprocessing, or batch norm), nothing of that is lost."
+_CENTRE = "With values around 0 (the mean subtracted in the preprocessing, or batch norm) nothing of that is lost."
 
 
 def _off_zero(layer: LayerRecord, analysis: Analysis) -> Cause | None:
@@ -193,8 +194,8 @@ def _fed_off_zero(layer: LayerRecord, analysis: Analysis) -> Cause | None:
     if not source.off_zero:
         return None
     return Cause(
-        f"the inputs ({source.name}: {_span(source.bulk_low, source.bulk_high)}) are far from 0, so what the weights are "
-        "rounded by adds up to an offset, and few codes tell the inputs apart",
+        f"the inputs ({source.name}: {_span(source.bulk_low, source.bulk_high)}) are far from 0, so what the weights "
+        "are rounded by adds up to an offset, and few codes tell the inputs apart",
         f"{_COMMAND} --repair corrects the bias by that offset. {_CENTRE}",
     )
 
@@ -255,7 +256,8 @@ def _weights(layer: LayerRecord, analysis: Analysis) -> Cause | None:
 
 def _few(layer: LayerRecord, analysis: Analysis) -> Cause | None:
     del analysis
-    if layer.codes >= _FEW_CODES or layer.dtype != "int8":
+    enough = sum(layer.histogram.counts) >= 10 * 256    # values, for the codes that occur to mean something
+    if layer.codes >= _FEW_CODES or layer.dtype != "int8" or not enough:
         return None
     return Cause(
         f"only {percent(layer.codes, 0)} of the 256 codes occur: the range {_span(layer.range_low, layer.range_high)} "
@@ -267,6 +269,10 @@ def _few(layer: LayerRecord, analysis: Analysis) -> Cause | None:
 _CAUSES: Sequence[Callable[[LayerRecord, Analysis], Cause | None]] = (
     _norm, _fixed, _off_zero, _fed_off_zero, _shared, _clipped, _unequal, _tail, _weights, _few,
 )    # fmt: skip
+
+
+def _points(share: float) -> str:
+    return ("0.00" if abs(share) < 5e-5 else f"{share * 100:+.2f}").replace("-", "−")
 
 
 def _span(low: float, high: float) -> str:

@@ -5,9 +5,9 @@ int8 input and output, weights per channel, batch 1. The activation ranges come 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,15 @@ from edgecnn.tflite_metadata import embed
 from firmware_export.graph import Graph
 from firmware_export.tflite import read_model
 
+Scheme = Literal["int8", "int16x8", "dynamic", "float16"]
+SCHEMES: dict[Scheme, str] = {
+    "int8": "8-bit activations and weights",
+    "int16x8": "16-bit activations, 8-bit weights",
+    "dynamic": "8-bit weights, float activations",
+    "float16": "16-bit float weights, float activations",
+}
+"""How a network may be stored and computed; the first two compute in integers throughout."""
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -31,27 +40,53 @@ class Converted:
 
     Attributes:
         float_tflite: float32 throughout.
-        int8_tflite: int8 throughout, input and output included.
+        int8_tflite: int8 throughout, input and output included; with scheme ``int16x8`` its activations are int16.
     """
 
     float_tflite: bytes
     int8_tflite: bytes
 
 
-def convert(model: Any, inputs: np.ndarray) -> Converted:
+@dataclass(frozen=True)
+class Form:
+    """What a converted file is like.
+
+    Attributes:
+        scheme: How it computes.
+        per_tensor: One scale for all output channels of a layer's weights, for comparison.
+        float_ends: float32 input and output, with a QUANTIZE and a DEQUANTIZE at the border.
+    """
+
+    scheme: Scheme = "int8"
+    per_tensor: bool = False
+    float_ends: bool = False
+
+    @property
+    def integers(self) -> bool:
+        """Whether activations are integers, so that samples must set their ranges."""
+        return self.scheme in ("int8", "int16x8")
+
+    @property
+    def file(self) -> str:
+        """Its name in a run: ``model_int8.tflite``."""
+        parts = (self.scheme, "per_tensor" if self.per_tensor else "", "float_io" if self.float_ends else "")
+        return f"model_{'_'.join(part for part in parts if part)}.tflite"
+
+
+def convert(model: Any, inputs: np.ndarray, form: Form | None = None) -> Converted:
     """Convert with TFLiteConverter.
 
     Args:
         model: A float ``keras.Model`` with one input and one output.
         inputs: Preprocessed calibration samples ``[N, ...]``, float32 or (ids) int32; of the model's shape but for
             dimensions of 1.
+        form: Of the second file; int8 by default.
 
     Raises:
         EdgecnnError: The converter refuses the model, or a part of it stays float; the message lists the nodes.
     """
-    import tensorflow as tf
-
     keras = import_keras("quantization")
+    form = form or Form()
     # With the batch fixed to 1 the converter writes no SHAPE, STRIDED_SLICE and PACK around a RESHAPE.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=model.inputs[0].dtype, name="input")
     single = keras.Model(fixed, lowered(model, fixed)(fixed, training=False))
@@ -60,29 +95,53 @@ def convert(model: Any, inputs: np.ndarray) -> Converted:
         for sample in inputs:
             yield [sample.reshape(1, *model.input_shape[1:])]
 
-    def run(quantized: bool) -> bytes:
-        converter = tf.lite.TFLiteConverter.from_keras_model(single)
-        if quantized:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = representative
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.int8
-            converter.inference_output_type = tf.int8
-        return bytes(converter.convert())
-
     try:
         with quiet_native():
-            files = Converted(run(quantized=False), run(quantized=True))
+            files = Converted(_converted(single), _converted(single, form, representative))
     except Exception as error:    # the converter raises many types, with the reason in the first lines
         raise EdgecnnError(f"TFLiteConverter refuses the model: {first_line(error)} (--debug shows all)") from error
-    stayed = float_nodes(read_model(files.int8_tflite))
+    if form.integers:
+        _refuse_float(files.int8_tflite, form)
+    return files
+
+
+def _converted(
+    single: Any, form: Form | None = None, representative: Callable[[], Iterator[list[np.ndarray]]] | None = None
+) -> bytes:
+    """What the converter writes; without a form the float file."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(single)
+    if form is None:
+        return bytes(converter.convert())
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter._experimental_disable_per_channel = form.per_tensor
+    if form.scheme == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if form.integers:
+        sets, ends = {
+            "int8": (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.int8),
+            "int16x8": (tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8, tf.int16),
+        }[form.scheme]
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [sets]
+        converter.inference_input_type = converter.inference_output_type = tf.float32 if form.float_ends else ends
+    return bytes(converter.convert())
+
+
+def _refuse_float(model: bytes, form: Form) -> None:
+    """Refuse what the converter left in float, at the border excepted where that was asked for."""
+    graph = read_model(model)
+    stayed = float_nodes(graph)
+    if form.float_ends:
+        border = {graph.node_label(node) for node in graph.nodes if node.op in ("QUANTIZE", "DEQUANTIZE")}
+        stayed = [line for line in stayed if not any(line.startswith(label) for label in border)]
     if stayed:
         listed = "\n  ".join(stayed)
         raise EdgecnnError(
             f"{len(stayed)} node(s) stay float after quantization:\n  {listed}\n"
-            "A microcontroller would need float code for them. Replace these layers by ones with int8 kernels."
+            f"A microcontroller needs float code for them. Replace these layers by ones with {form.scheme} kernels."
         )
-    return files
 
 
 def tensor_contracts(graph: Graph) -> tuple[TensorContract, TensorContract]:

@@ -82,7 +82,8 @@ def rows_of(pair: Pair) -> tuple[Row, ...]:
         name = _unique(name, names)
         match = None if node is None else matches.get(node.index)
         giving[tensor.index] = name
-        found.append(Row(name, op, None if node is None else node.index, tensor, pair.twin[tensor.index], match, before))
+        place = None if node is None else node.index
+        found.append(Row(name, op, place, tensor, pair.twin[tensor.index], match, before))
     return tuple(found)
 
 
@@ -109,7 +110,25 @@ def _unique(name: str, taken: set[str]) -> str:
 
 @dataclass
 class Sums:
-    """What is added up over the samples to compare one activation."""
+    """What is added up over the samples to compare one activation.
+
+    Attributes:
+        low: Smallest value that the scale holds.
+        high: Largest value that the scale holds.
+        step: The scale.
+        zero_point: Code of 0.
+        first_code: Smallest code of the type.
+        seen: Histogram of the float values.
+        count: Values so far.
+        total: Sum of the float values.
+        squares: Sum of their squares.
+        found_squares: Sum of the squares of the quantized values.
+        product: Sum of the products of both.
+        noise: Sum of the squared errors.
+        largest: Largest error.
+        clipped: Float values more than one step outside the range.
+        codes: Which codes occurred, from ``first_code`` on.
+    """
 
     low: float
     high: float

@@ -158,9 +158,15 @@ def _lines(text: str) -> list[str]:
     return lines if len(lines) <= 2 else [lines[0], short(" ".join(lines[1:]), _CHARACTERS)]
 
 
+_DARK = 64
+"""Images without any brighter pixel are on another scale than 0 to 255; those of scikit-learn's digits end at 16."""
+
+
 def _strip(row: Row) -> np.ndarray:
     """All samples of a row in one image ``uint8 [H, W, 3]``, white between them, less between the frames of a clip."""
     x = row.x if row.x.shape[-1] == 3 else np.repeat(row.x[..., :1], 3, axis=-1)
+    if 0 < (brightest := int(x.max())) < _DARK:
+        x = (x * (255 / brightest)).astype(np.uint8)
     if row.tinted is not None:
         tint = x + (_TINT - x) * _TINT_SHARE
         x = np.where(row.tinted[..., np.newaxis], tint, x).astype(np.uint8)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgecnn.quantization.records import EXACT_DB, Analysis, Histogram, LayerRecord, WeightRecord
-from edgecnn.report.svg import LEGEND_ABOVE, PAGE, WIDTH, draw, short
+from edgecnn.report.svg import PAGE, WIDTH, draw, short
 
 _ROW = 24            # height of one layer among the ratios
 _NAME = 20           # characters of its name there
@@ -50,7 +50,7 @@ def ratios_chart(analysis: Analysis) -> str:
         axes.set_xlabel("dB; more is better")
         axes.grid(True, axis="x")
         axes.set_axisbelow(True)
-        axes.legend(**LEGEND_ABOVE)
+        figure.legend(loc="outside upper left", ncol=3, columnspacing=1.4, handlelength=1.4)
 
     title = "Signal-to-quantization-noise ratio of every layer"
     return draw("ratios", WIDTH, 76 + _ROW * len(layers), title, f"In the network as it runs: {said}.", paint)

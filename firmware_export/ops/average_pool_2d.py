@@ -17,6 +17,8 @@ from firmware_export.ops.pooling import check, lower_pool, pool_axes
 from firmware_export.ops.requantize import fused_range
 from firmware_export.ops.window import padded, windows
 
+KERNELS = {"int8": "average_pool_2d", "int16": "average_pool_2d_int16"}
+
 
 def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
     """The mean of each window of ``[1, H, W, C]``."""
@@ -36,7 +38,7 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], .
 
 def lower(lowering: Lowering, node: Node) -> None:
     """A row of the output from ``kernel_h`` rows of the input; a single row also from sums."""
-    lower_pool(lowering, node, "average_pool_2d", bytes_per_sum=4)
+    lower_pool(lowering, node, KERNELS, bytes_per_sum=4)
 
 
 OP = Op("AVERAGE_POOL_2D", check, reference, lower)

@@ -14,6 +14,8 @@ from firmware_export.ops.pooling import check, lower_pool, pool_axes
 from firmware_export.ops.requantize import fused_range
 from firmware_export.ops.window import padded, windows
 
+KERNELS = {"int8": "max_pool_2d", "int16": "max_pool_2d_int16"}
+
 
 def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], ...]:
     """The largest value of each window of ``[1, H, W, C]``."""
@@ -30,7 +32,7 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[Any], .
 
 def lower(lowering: Lowering, node: Node) -> None:
     """A row of the output from ``kernel_h`` rows of the input."""
-    lower_pool(lowering, node, "max_pool_2d", element_bytes(lowering.graph.tensors[node.inputs[0]]))
+    lower_pool(lowering, node, KERNELS, element_bytes(lowering.graph.tensors[node.inputs[0]]))
 
 
 OP = Op("MAX_POOL_2D", check, reference, lower)

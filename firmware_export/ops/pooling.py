@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -61,19 +62,18 @@ def check(graph: Graph, node: Node) -> None:
         refuse(graph, node, f"a window of {vertical.kernel}x{horizontal.kernel}", f"below {largest} pixels")
 
 
-def lower_pool(lowering: Lowering, node: Node, kernel: str, bytes_per_sum: int) -> None:
+def lower_pool(lowering: Lowering, node: Node, kernels: Mapping[str, str], bytes_per_sum: int) -> None:
     """A row of the output from ``kernel_h`` rows of the input; a single row also by adding up.
 
     Args:
         lowering: The program so far.
         node: A pool.
-        kernel: Stem of the kernel for int8; that for int16 has ``_int16`` behind it, and the function for a single
-            output row ``_accumulate``.
+        kernels: Stem of the kernel for each type; ``<stem>_accumulate`` is its function for a single output row.
         bytes_per_sum: What it keeps for each output meanwhile.
     """
     graph = lowering.graph
     image = graph.tensors[node.inputs[0]]
-    kernel = kernel if image.dtype == "int8" else f"{kernel}_int16"
+    kernel = kernels[image.dtype]
     vertical, horizontal = pool_axes(graph, node, image)
     channels, element = image.shape[3], element_bytes(image)
     low, high = fused_range(graph, node)

@@ -58,13 +58,10 @@ TANH = Curve(bits=8, flat=HALF - 1, down=8, offset=0, exact=(1, 2))
 
 def table() -> NDArray[np.int64]:
     """The entries."""
-    at = np.arange(ENTRIES)
-
-    def exact(position: NDArray[np.float64]) -> NDArray[np.float64]:
-        return 2 * HALF / (1 + np.exp(-position / 24))
-
-    off = (exact(at) + exact(at + 1.0)) / 2 - exact(at + 0.5)
-    entries = np.floor(exact(at) - off / 2 + 0.5).astype(np.int64) - HALF
+    exact = 2 * HALF / (1 + np.exp(-np.arange(0, ENTRIES + 1, 0.5) / 24))    # at the entries and between them
+    here, middle, following = exact[:-2:2], exact[1:-1:2], exact[2::2]
+    off = (here + following) / 2 - middle
+    entries: NDArray[np.int64] = np.floor(here - off / 2 + 0.5).astype(np.int64) - HALF
     entries[-1] = HALF - 1
     return entries
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from firmware_export.fixedpoint import multiply, quantize_multiplier
 from firmware_export.graph import Graph, Node
-from firmware_export.layer import Array
+from firmware_export.layer import Array, FieldValue
 from firmware_export.ops.base import Lowering, need_input, need_quant, output_tensor, refuse
 from firmware_export.ops.unary import lower_rows
 
@@ -55,7 +55,7 @@ def _table(function: Function, low: float, high: float) -> NDArray[np.int64]:
     exact = function(at.astype(np.float64)).astype(np.float32)
     middle = function((at[:-1] + step / 2).astype(np.float64)).astype(np.float32)
     entries = _half_away(exact * one)
-    line = _half_away((exact[1:] * one + entries[:-1]) / 2)
+    line = _half_away((exact[1:] * one + entries[:-1]) / np.float32(2))
     entries[:-1] -= _half_away((line - _half_away(middle * one)) / 2)
     return np.clip(entries, LOWEST, HIGHEST).astype(np.int64)
 
@@ -73,7 +73,8 @@ def reciprocals() -> NDArray[np.int64]:
 def _look_up(table: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
     """At values from -2**15 to 2**15 - 1 along the table."""
     at, within = 256 + (values >> 7), values & 127
-    return table[at] + (((table[at + 1] - table[at]) * within + 64) >> 7)
+    value: NDArray[np.int64] = table[at] + (((table[at + 1] - table[at]) * within + 64) >> 7)
+    return value
 
 
 def factor(graph: Graph, node: Node) -> tuple[int, int]:
@@ -108,13 +109,14 @@ def values_of(graph: Graph, node: Node, values: NDArray[np.int64]) -> NDArray[np
     mantissa = ((total << (31 - bits)) + (1 << 13)) >> 14
     inverse = _look_up(reciprocals(), np.clip(mantissa - 3 * ONE, LOWEST, HIGHEST))
     down = bits - 1
-    return np.clip((powers * inverse + (np.int64(1) << (down - 1))) >> down, 0, HIGHEST).astype(np.int16)
+    quotients: NDArray[np.int64] = (powers * inverse + (np.int64(1) << (down - 1))) >> down
+    return np.clip(quotients, 0, HIGHEST).astype(np.int16)
 
 
 def lower(lowering: Lowering, node: Node) -> None:
     """One layer, row by row; a row holds one softmax or several."""
     multiplier, shift = factor(lowering.graph, node)
-    fields = {
+    fields: dict[str, FieldValue] = {
         "depth": lowering.graph.tensors[node.inputs[0]].shape[-1],
         "multiplier": multiplier,
         "shift": shift,

@@ -39,6 +39,20 @@ def test_values_beyond_the_range_are_clamped_and_float_ends_pass_through() -> No
     assert plain.quantize(np.array([0.1])).dtype == np.float32
 
 
+@given(st.floats(1e-6, 1), st.lists(st.integers(-(1 << 15), (1 << 15) - 1), min_size=1))
+def test_int16_survives_the_way_there_and_back(scale: float, values: list[int]) -> None:
+    end = TensorContract(name="x", shape=(1, 1), dtype="int16", scale=scale, zero_point=0)
+    stored = np.array(values, dtype=np.int16)
+    assert np.array_equal(end.quantize(end.dequantize(stored)), stored)
+
+
+def test_int16_is_rounded_half_away_from_zero_and_clamped() -> None:
+    end = TensorContract(name="x", shape=(1, 1), dtype="int16", scale=0.5, zero_point=0)
+    found = end.quantize(np.array([0.25, -0.25, 0.2, 16383.25, 16384.0, -16384.0, -16384.5, 1e9]))
+    assert found.dtype == np.int16
+    assert found.tolist() == [1, -1, 0, 32767, 32767, -32768, -32768, 32767]
+
+
 def test_it_survives_its_own_json() -> None:
     assert parse_contract(CONTRACT.to_json(), "here") == CONTRACT
     assert '"ü"' in CONTRACT.to_json()

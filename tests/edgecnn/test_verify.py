@@ -26,6 +26,7 @@ from firmware_export.compiler import Compiled, compile_model
 from firmware_export.emit.names import names_of
 from firmware_export.tflite import read_model
 from tests.edgecnn.mcu.models import BOARDS, altered, mixed_network, need, small_network
+from tests.firmware_export.int16_network import int16_network
 from tests.networks import Network
 from tests.support import Cli
 
@@ -76,6 +77,25 @@ def test_several_inputs_and_outputs_of_other_types(target: str) -> None:
     result = result_of(compiled, data, target)
     assert result.passed
     assert result.outputs_bytes == 5 * (24 + 4 * 24)
+
+
+@pytest.mark.parametrize(
+    ("target", "form"), [("host", Form(push=True)), ("cortex-m4", Form()), ("cortex-m0", Form("-Os"))], ids=str
+)
+def test_int16_passes_too(target: str, form: Form) -> None:
+    data = int16_network()
+    result = result_of(compile_model(data, "wide", "wide"), data, target, form)
+    assert result.passed
+    assert result.outputs_bytes == 5 * 5 * 2
+
+
+def test_a_wrong_int16_weight_is_found_in_its_layer() -> None:
+    data = int16_network()
+    spoilt = altered(compile_model(data, "wide", "wide"), "wide_weights.h", r"(conv_2d_2_bias\[8\] = \{\s*)-?\d+",
+                     r"\g<1>2000000")    # fmt: skip
+    found = result_of(spoilt, data).difference
+    assert found is not None
+    assert (found.layer, found.at[-1], abs(found.expected - found.found) > 100) == ("conv_2d_2", 0, True)
 
 
 def test_a_compiler_that_tells_no_frame_sizes_will_do(small: tuple[bytes, Compiled]) -> None:

@@ -130,7 +130,7 @@ def test_a_filter_goes_the_whole_way_without_an_accuracy(
 
 
 def test_moving_average_of_signals_in_int8_and_c(tmp_path: Path) -> None:
-    from edgecnn.pipeline import quantize_stage
+    from edgecnn.quantize_run import quantize_stage
     from tests.firmware_export.c_build import build
     from tests.networks import tflite_micro
 

@@ -36,7 +36,7 @@ def frozen(dataset: DataSet) -> DataSet:
 
 def test_it_learns_the_direction_and_stays_so_in_int8(tmp_path: Path) -> None:
     from edgecnn.data import open_dataset
-    from edgecnn.pipeline import quantize_stage
+    from edgecnn.quantize_run import quantize_stage
 
     run = trained("moving_fashion_3d", tmp_path / "run", ["data.limit=1000", *SMALL])
     assert run.info.evaluation is not None

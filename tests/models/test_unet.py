@@ -24,7 +24,7 @@ def test_it_learns_where_membranes_are(
 ) -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     from edgecnn.data import open_dataset
-    from edgecnn.pipeline import quantize_stage
+    from edgecnn.quantize_run import quantize_stage
 
     monkeypatch.setenv("EDGECNN_DATA", str(shared / "data"))
     run = trained("unet", tmp_path / "run", SMALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ def shapes(x: Any) -> Any:
     return layers.Dense(2, activation="sigmoid")(layers.GlobalMaxPooling2D()(x))
 
 
+@functools.cache
 def made(body: Callable[[Any], Any]) -> tuple[Converted, np.ndarray]:
     """The files of an untrained network, and samples."""
     keras.utils.set_random_seed(3)
@@ -106,21 +108,15 @@ def made(body: Callable[[Any], Any]) -> tuple[Converted, np.ndarray]:
     return convert(model, samples), samples
 
 
-@pytest.mark.parametrize("body", [mobile, elementwise, shapes])
-def test_model_computes_what_the_files_compute(body: Callable[[Any], Any]) -> None:
+# Kernels of hard_swish, leaky_relu, mul and of resizing have roundings of their own on the way.
+@pytest.mark.parametrize(("body", "steps"), [(mobile, 0), (elementwise, 1), (shapes, 1)])
+def test_model_computes_what_the_files_compute(body: Callable[[Any], Any], steps: int) -> None:
     files, samples = made(body)
     pair = pair_of(files)
     exact = outputs_of(fake_quantized(pair, quantize=()), samples)
     np.testing.assert_allclose(exact, run(files.float_tflite, samples), atol=2e-5)
     found = outputs_of(fake_quantized(pair), samples)
-    # Kernels of hard_swish, leaky_relu, mul, sub and resizing have roundings of their own on the way.
-    assert steps_apart(pair, found, run(files.int8_tflite, samples)) <= 1
-
-
-def test_every_value_of_a_convolutional_network_is_that_of_the_kernels() -> None:
-    files, samples = made(mobile)
-    pair = pair_of(files)
-    assert steps_apart(pair, outputs_of(fake_quantized(pair), samples), run(files.int8_tflite, samples)) == 0
+    assert steps_apart(pair, found, run(files.int8_tflite, samples)) <= steps
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
@@ -218,12 +214,13 @@ def test_an_end_at_zero_stays_there() -> None:
 
 
 def test_moving_ranges_hold_all_members_and_stop() -> None:
-    layer = FakeQuantization(0.0, 1.0, kind="moving", members=2, updates=300)
+    layer = FakeQuantization(0.0, 1.0, kind="moving", members=2, updates=20)
     first, second = np.float32([-4, 2]), np.float32([0, 8])
-    for _ in range(300):
+    for _ in range(20):
         layer([first], member=1, training=True)
         layer([second], member=0, training=True)
-    assert layer.range() == (pytest.approx(-4, abs=0.5), pytest.approx(8, abs=0.5))
+    share = 1 - 0.99**19 * 0.99    # of the way from the ends at first
+    assert layer.range() == (pytest.approx(-4 * share), pytest.approx(1 + 7 * share))
     held = layer.range()
     layer([100 * second], member=0, training=True)
     layer([100 * first], training=False)

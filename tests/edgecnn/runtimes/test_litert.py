@@ -13,6 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from edgecnn.errors import EdgecnnError, MissingDependencyError
 from edgecnn.runtimes import RUNTIMES, installed, load_session, missing, runtime_spec
 from edgecnn.runtimes.base import tensor_contract
+from tests.firmware_export.int16_network import int16_network, samples
+from tests.networks import tflite_micro
 from tests.tflite_builder import pack, small_model
 
 
@@ -46,6 +48,17 @@ def test_it_computes_what_the_bare_interpreter_does(small: Path, threads: int) -
         bare.set_tensor(bare.get_input_details()[0]["index"], sample)
         bare.invoke()
         np.testing.assert_array_equal(session.run(sample), bare.get_tensor(bare.get_output_details()[0]["index"]))
+
+
+def test_int16_files_run_too(tmp_path: Path) -> None:
+    """To within a few steps of TFLite Micro: LiteRT's FULLY_CONNECTED rounds in another way."""
+    path = tmp_path / "int16.tflite"
+    path.write_bytes(int16_network())
+    session = load_session("litert", path)
+    assert (session.input.dtype, session.input.zero_point, session.output.dtype) == ("int16", 0, "int16")
+    for sample in samples(4):
+        found, wanted = session.run(sample).astype(int), tflite_micro(int16_network(), sample)[0].astype(int)
+        assert np.abs(found - wanted).max() <= 8
 
 
 def test_reference_kernels_are_another_implementation_of_the_same_network(shared: Path) -> None:

@@ -266,9 +266,10 @@ def every_value(case: Case) -> Case:
 EVERY_INT16 = np.arange(-(1 << 15), 1 << 15).astype(np.int16)
 
 
-def assert_every_int16_is_tflite_micro(case: Case, folder: Path) -> None:
-    """Reference and C on every value."""
-    data = network([every_value(case)])
-    wanted = tflite_micro(data, EVERY_INT16)
-    assert_same([case], evaluate(read_model(data), EVERY_INT16), wanted)
-    assert_same([case], build(data, folder).run(EVERY_INT16), wanted)
+def assert_every_int16_is_tflite_micro(cases: Sequence[Case], folder: Path) -> None:
+    """Reference and C of cases on one operand, on every value."""
+    data = network([every_value(case) for case in cases])
+    inputs = [EVERY_INT16] * len(cases)
+    wanted = tflite_micro(data, *inputs, outputs=len(cases))
+    assert_same(cases, evaluate(read_model(data), *inputs), wanted)
+    assert_same(cases, build(data, folder).run(*inputs), wanted)

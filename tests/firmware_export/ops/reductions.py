@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from firmware_export.emit import emit
 from firmware_export.errors import ModelError
 from firmware_export.schedule import plan
 from firmware_export.tflite import read_model
+from tests.firmware_export.c_build import build, build_compiled
 from tests.firmware_export.evaluation import accumulating, evaluate
 from tests.networks import Network, tflite_micro
 
@@ -27,6 +29,7 @@ class Case:
     scales: tuple[float, float] = (0.1, 0.1)
     zero_points: tuple[int, int] = (0, 0)
     extreme: bool = False
+    dtype: Any = np.int8
 
     @property
     def out(self) -> tuple[int, ...]:
@@ -36,10 +39,11 @@ class Case:
         return tuple(1 if axis in over else size for axis, size in sizes if self.keep or axis not in over)
 
     def sample(self, random: np.random.Generator) -> Any:
-        """An input; every second one where the case is extreme has only the ends of int8."""
+        """An input; every second one where the case is extreme has only one end of its type."""
+        ends = np.iinfo(self.dtype)
         if self.extreme and random.random() < 0.5:
-            return np.full(self.shape, random.choice([-128, 127]), np.int8)
-        return random.integers(-128, 128, self.shape).astype(np.int8)
+            return np.full(self.shape, random.choice([ends.min, ends.max]), self.dtype)
+        return random.integers(ends.min, ends.max + 1, self.shape).astype(self.dtype)
 
 
 def random_case(random: np.random.Generator, op: str, rank: int, largest: int = 6) -> Case:
@@ -65,10 +69,10 @@ def network(cases: list[Case]) -> bytes:
     made = Network()
     outputs = []
     for case in cases:
-        image = made.input(case.shape, case.scales[0], case.zero_points[0])
+        image = made.input(case.shape, case.scales[0], case.zero_points[0], case.dtype)
         axes = made.constant(np.array(case.axes, np.int32))
         quant = case.scales[1], case.zero_points[1]
-        outputs.append(made.op(case.op, [image, axes], case.out, *quant, keep_dims=case.keep))
+        outputs.append(made.op(case.op, [image, axes], case.out, *quant, case.dtype, keep_dims=case.keep))
     return made.pack(*outputs)
 
 
@@ -77,7 +81,7 @@ def accepted(cases: list[Case]) -> list[Case]:
     kept = []
     for case in cases:
         try:
-            evaluate(read_model(network([case])), np.zeros(case.shape, np.int8))
+            evaluate(read_model(network([case])), np.zeros(case.shape, case.dtype))
         except ModelError:
             continue
         kept.append(case)
@@ -100,3 +104,19 @@ def compiled_accumulating(data: bytes) -> Compiled:
     compiled = compile_model(data, "net", "net")
     planned = plan(accumulating(compiled.plan.program))
     return Compiled(compiled.graph, compiled.prepared, planned, emit(planned, "", ()))
+
+
+def assert_int16_is_tflite_micro(op: str, folder: Path) -> None:
+    """Reference and C, in both forms, on random int16 cases."""
+    random = np.random.default_rng(16)
+    made = [random_case(random, op, rank) for rank in (1, 2, 3, 4, 4, 4, 5) for _ in range(8)]
+    cases = accepted([replace(case, zero_points=(0, 0), dtype=np.int16) for case in made])
+    assert len(cases) > 30
+    assert_reference_is_tflite_micro(cases, random)
+    part = cases[::4]
+    data = network(part)
+    inputs = [case.sample(random) for case in part]
+    expected = tflite_micro(data, *inputs, outputs=len(part))
+    for built in (build(data, folder / "whole"), build_compiled(compiled_accumulating(data), folder / "sums")):
+        for case, result, wanted in zip(part, built.run(*inputs), expected, strict=True):
+            assert np.array_equal(result, wanted.reshape(result.shape)), case

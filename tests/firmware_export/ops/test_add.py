@@ -14,6 +14,7 @@ from tests.firmware_export.ops.pointwise import (
     Case,
     Side,
     accepted,
+    as_int16,
     assert_compiled_is_tflite_micro,
     assert_reference_is_tflite_micro,
     broadcasts,
@@ -142,3 +143,11 @@ def test_a_value_added_to_itself(tmp_path: Path) -> None:
 )
 def test_refusals(case: Case, said: str) -> None:
     assert said in refusal(case)
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(16)
+    cases = accepted([as_int16(random_binary(random, "ADD", fused=True)) for _ in range(80)])
+    assert len(cases) > 60
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:16], tmp_path, random)

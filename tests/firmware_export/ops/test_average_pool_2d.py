@@ -13,11 +13,13 @@ from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.pools import assert_global_pools_take_a_row_at_a_time, assert_refusals, global_pool
 from tests.firmware_export.ops.weighted import (
     Case,
+    as_int16,
     assert_compiled_is_tflite_micro,
     assert_reference_is_tflite_micro,
     network,
     random_pool,
     some,
+    some_int16,
 )
 from tests.networks import tflite_micro
 
@@ -62,3 +64,10 @@ def test_halves_are_rounded_away_from_zero(tmp_path: Path) -> None:
     assert np.array_equal(tflite_micro(data, image)[0], expected)
     assert np.array_equal(evaluate(read_model(data), image)[0], expected)
     assert np.array_equal(build(data, tmp_path).run(image)[0], expected)
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(16)
+    cases = some_int16(random, case, 40)
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro([*cases[:8], as_int16(random, global_pool(OP))], tmp_path, random)

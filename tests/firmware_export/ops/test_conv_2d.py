@@ -21,6 +21,7 @@ from tests.firmware_export.ops.weighted import (
     network,
     random_conv,
     some,
+    some_int16,
 )
 from tests.networks import Network, tflite_micro
 
@@ -169,3 +170,12 @@ def test_operands_computed_at_run_time_are_refused() -> None:
     made = Network()
     image = made.input((1, 5, 6, 2), 0.1)
     assert "a missing filter" in refusal(made.pack(made.op("CONV_2D", [image], (1, 3, 4, 3), 0.1, **options)))
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    """An int64 bias or none, with sums that fit into int32 and others; or an int32 bias."""
+    random = np.random.default_rng(16)
+    cases = some_int16(random, random_conv, 60)
+    assert {layer_of(case).fields["rounding"] for case in cases} == {0, 1, 2}
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:9], tmp_path, random)

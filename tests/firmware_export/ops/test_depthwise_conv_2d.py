@@ -23,6 +23,7 @@ from tests.firmware_export.ops.weighted import (
     network,
     random_depthwise,
     some,
+    some_int16,
 )
 from tests.networks import Network, tflite_micro
 
@@ -127,3 +128,12 @@ def test_refusals() -> None:
     assert "the fused activation SIGN_BIT" in refused(options={**case.options, "fused_activation_function": "SIGN_BIT"})
     assert "a window of 5 on 4 pixels" in refused(shape=(1, 4, 6, 3), options={**case.options, "dilation_h_factor": 2})
     assert "sums that fit into int32" in refused(bias=np.full(6, 1 << 30, np.int32) * np.int32(-2))
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    """An int64 bias or none, with sums that fit into int32 and others."""
+    random = np.random.default_rng(16)
+    cases = some_int16(random, random_depthwise, 60)
+    assert {layer_of(case).fields["rounding"] for case in cases} == {0, 1}
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:9], tmp_path, random)

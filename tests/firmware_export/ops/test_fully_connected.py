@@ -23,6 +23,7 @@ from tests.firmware_export.ops.weighted import (
     random_conv,
     random_dense,
     some,
+    some_int16,
 )
 from tests.networks import Network, tflite_micro
 
@@ -134,3 +135,12 @@ def _of_type(dtype: Any) -> bytes:
     made = Network()
     operands = [made.input((1, 12), 0.1, dtype=dtype), made.constant(plain().weights, 0.1)]
     return made.pack(made.op("FULLY_CONNECTED", operands, (1, 10), 0.1, dtype=dtype))
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    """An int64 bias or none, with sums that fit into int32 and others; or an int32 bias."""
+    random = np.random.default_rng(16)
+    cases = some_int16(random, random_dense, 60)
+    assert {layer_of(case).fields["rounding"] for case in cases} == {0, 1, 2}
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:12], tmp_path, random)

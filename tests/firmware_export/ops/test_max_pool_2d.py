@@ -9,10 +9,12 @@ import numpy as np
 from tests.firmware_export.ops.pools import assert_global_pools_take_a_row_at_a_time, assert_refusals, global_pool
 from tests.firmware_export.ops.weighted import (
     Case,
+    as_int16,
     assert_compiled_is_tflite_micro,
     assert_reference_is_tflite_micro,
     random_pool,
     some,
+    some_int16,
 )
 
 OP = "MAX_POOL_2D"
@@ -39,3 +41,10 @@ def test_global_pools_take_a_row_at_a_time() -> None:
 
 def test_refusals() -> None:
     assert_refusals(OP)
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(16)
+    cases = some_int16(random, case, 40)
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro([*cases[:8], as_int16(random, global_pool(OP))], tmp_path, random)

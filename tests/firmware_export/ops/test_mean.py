@@ -13,6 +13,7 @@ from tests.firmware_export.ops.common import refusal
 from tests.firmware_export.ops.reductions import (
     Case,
     accepted,
+    assert_int16_is_tflite_micro,
     assert_reference_is_tflite_micro,
     compiled_accumulating,
     network,
@@ -132,3 +133,7 @@ def _network(
     image = made.input(shape, scales[0], dtype=dtype)
     over = made.constant(np.array([1, 2], np.int32) if axes is None else axes)
     return made.pack(made.op("MEAN", [image, over], out, scales[1], dtype=dtype, keep_dims=True))
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    assert_int16_is_tflite_micro("MEAN", tmp_path)

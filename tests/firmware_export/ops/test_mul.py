@@ -12,6 +12,7 @@ from tests.firmware_export.ops.pointwise import (
     Case,
     Side,
     accepted,
+    as_int16,
     assert_compiled_is_tflite_micro,
     assert_reference_is_tflite_micro,
     broadcasts,
@@ -90,3 +91,11 @@ def test_a_constant_that_spreads_its_operand_out_is_no_table(tmp_path: Path) -> 
 )
 def test_refusals(case: Case, said: str) -> None:
     assert said in refusal(case)
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(16)
+    cases = accepted([as_int16(random_binary(random, "MUL", fused=True)) for _ in range(80)])
+    assert len(cases) > 60
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:16], tmp_path, random)

@@ -38,7 +38,7 @@ def random_cases(seed: int, count: int) -> list[Case]:
     for number in range(count):
         shape = shapes(random, 1 + number % 5, 4)
         paddings = np.where(random.random((len(shape), 2)) < 0.5, 0, random.integers(0, 4, (len(shape), 2)))
-        dtype = ("int8", "int8", "int8", "int32", "float32")[int(random.integers(5))]
+        dtype = ("int8", "int8", "int16", "int32", "float32")[int(random.integers(5))]
         quant = (0.2, int(random.choice([-128, 127, 0, 55])))
         made.append(case(shape, paddings.tolist(), dtype, quant))
     return made

@@ -16,6 +16,7 @@ from tests.firmware_export.ops.pointwise import (
     Case,
     Side,
     accepted,
+    as_int16,
     assert_compiled_is_tflite_micro,
     assert_reference_is_tflite_micro,
     every_byte,
@@ -142,3 +143,25 @@ def test_layers() -> None:
 )
 def test_refusals(case: Case, said: str) -> None:
     assert said in refusal(case)
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(16)
+    cases = accepted([as_int16(random_unary(random, "QUANTIZE")) for _ in range(60)])
+    assert len(cases) > 45
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:10], tmp_path, random)
+
+
+def test_between_int8_and_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(17)
+    cases = []
+    for _ in range(40):
+        case = random_unary(random, "QUANTIZE")
+        wide = {"dtype": np.int16, "zero_point": 0}
+        cases.append(case.with_output(scale=case.output.scale / 256, **wide))
+        cases.append(case.with_operand(scale=case.operands[0].scale / 256, **wide))
+    cases = accepted(cases)
+    assert len(cases) > 60
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:12], tmp_path, random)

@@ -12,6 +12,7 @@ from tests.firmware_export.ops.pointwise import (
     Case,
     Side,
     accepted,
+    as_int16,
     assert_compiled_is_tflite_micro,
     assert_reference_is_tflite_micro,
     every_byte,
@@ -61,3 +62,11 @@ def test_a_scale_of_its_own_is_a_table_and_the_same_scale_a_clip() -> None:
 )
 def test_refusals(case: Case, said: str) -> None:
     assert said in refusal(case)
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(16)
+    cases = accepted([as_int16(random_unary(random, "RELU")) for _ in range(60)])
+    assert len(cases) > 45
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[:10], tmp_path, random)

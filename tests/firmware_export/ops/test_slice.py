@@ -40,7 +40,7 @@ def random_cases(seed: int, count: int) -> list[Case]:
             for size, begin in zip(shape, begins, strict=True)
         ]
         numbers = np.int64 if random.random() < 0.3 else np.int32
-        made.append(case(shape, begins, sizes, ("int8", "int8", "int32", "float32")[number % 4], numbers))
+        made.append(case(shape, begins, sizes, ("int8", "int16", "int32", "float32")[number % 4], numbers))
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,3 +136,37 @@ def test_the_quotient_in_c_is_the_reference(tmp_path: Path) -> None:
 )
 def test_refusals(case: Case, said: str) -> None:
     assert said in refusal(case)
+
+
+def int16_softmax(shape: tuple[int, ...], in_scale: float, beta: float = 1.0, **output: Any) -> Case:
+    out = replace(Side(shape, 1 / 32768, 0, np.int16), **output)
+    return Case("SOFTMAX", (Side(shape, in_scale, 0, np.int16),), out, {"beta": beta})
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(16)
+    cases = []
+    for depth in (1, 2, 3, 10, 31, 100, 1000):
+        for _ in range(4):
+            scale, beta = 10 ** random.uniform(-6, -1), float(random.choice([1.0, 1.0, 0.5, 3.0]))
+            cases.append(int16_softmax((3, depth), float(np.float32(scale)), beta))
+    assert_reference_is_tflite_micro(cases, random)
+    assert_compiled_is_tflite_micro(cases[::3], tmp_path, random)
+
+
+def test_every_difference_of_int16_is_tflite_micro() -> None:
+    """Two values each, so that the table of exponentials is seen all along, and that of reciprocals."""
+    rows = np.stack([np.full(1 << 16, 32767), np.arange(-(1 << 15), 1 << 15)], axis=1).astype(np.int16)
+    for scale in (10 / 65535, 0.0004, 0.00001):
+        data = network([int16_softmax(rows.shape, scale)])
+        assert np.array_equal(evaluate(read_model(data), rows)[0], tflite_micro(data, rows)[0])
+
+
+def test_int16_refusals() -> None:
+    assert "an int16 output with the scale 0.0001" in refusal(int16_softmax((1, 4), 0.1, scale=0.0001))
+    assert "an output of type int16 with the zero point -1" in refusal(int16_softmax((1, 4), 0.1, zero_point=-1))
+    assert "an output of type int8 is not supported (supported: int16)" in refusal(
+        int16_softmax((1, 4), 0.1, dtype=np.int8)
+    )
+    assert "a beta of 100.0 at the scale 0.1" in refusal(int16_softmax((1, 4), 0.1, 100.0))
+    assert "an input of [1, 32769]" in refusal(int16_softmax((1, 32769), 0.1))

@@ -14,6 +14,7 @@ from tests.firmware_export.c_build import SANITIZED, STRICT, build, build_compil
 from tests.firmware_export.ops.reductions import (
     Case,
     accepted,
+    assert_int16_is_tflite_micro,
     assert_reference_is_tflite_micro,
     compiled_accumulating,
     network,
@@ -53,3 +54,7 @@ def test_sums_that_could_leave_int32_are_refused() -> None:
     with pytest.raises(ModelError, match="a sum of 4096 elements with a factor near 2\\^12 is not supported"):
         check_graph(read_model(network([case]), "net"))
     check_graph(read_model(network([Case("SUM", (1, 64, 64, 1), (1, 2), scales=(1000.0, 1.0))]), "net"))
+
+
+def test_int16_is_tflite_micro(tmp_path: Path) -> None:
+    assert_int16_is_tflite_micro("SUM", tmp_path)

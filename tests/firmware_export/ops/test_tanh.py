@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from tests.firmware_export.ops.pointwise import (
     Side,
     accepted,
     assert_compiled_is_tflite_micro,
+    assert_every_int16_is_tflite_micro,
     assert_reference_is_tflite_micro,
     every_byte,
     layer_of,
@@ -68,3 +71,21 @@ def test_fixed_point_is_near_the_real_function() -> None:
 )
 def test_refusals(case: Case, said: str) -> None:
     assert said in refusal(case)
+
+
+def int16_case(in_scale: float, **output: Any) -> Case:
+    side = Side((6,), in_scale, 0, np.int16)
+    return Case("TANH", (side,), replace(Side((6,), 1 / 32768, 0, np.int16), **output))
+
+
+def test_every_int16_is_tflite_micro(tmp_path: Path) -> None:
+    """Scales that need no rounding, such that do, and the ends of what is taken."""
+    scales = (1 / 8192, 1 / 4096, 2.0001 / 4096, 0.000123, 0.0031, 2.6, 3e-9)
+    assert_every_int16_is_tflite_micro([int16_case(scale) for scale in scales], tmp_path)
+
+
+def test_int16_refusals() -> None:
+    assert "an int16 output with the scale 0.0001" in refusal(int16_case(0.001, scale=0.0001))
+    assert "an output of type int16 with the zero point 1" in refusal(int16_case(0.001, zero_point=1))
+    assert "an output of type int8 is not supported (supported: int16)" in refusal(int16_case(0.001, dtype=np.int8))
+    assert "an int16 input with the scale 2.7 is not supported (supported: at most 2.667)" in refusal(int16_case(2.7))

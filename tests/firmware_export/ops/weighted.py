@@ -359,3 +359,8 @@ def as_int16(random: np.random.Generator, case: Case) -> Case:
         elif random.random() < 0.2:
             bias = bias + (random.integers(-(1 << 34), 1 << 34, bias.shape))    # wider than int32
     return replace(case, quant=(quant[0], quant[1]), bias=bias, dtype=np.int16, weights_zero_point=0)
+
+
+def some_int16(random: np.random.Generator, make: Callable[[np.random.Generator], Case], count: int) -> list[Case]:
+    """Random cases with int16 activations that the compiler takes."""
+    return some(random, lambda source: as_int16(source, make(source)), count)
