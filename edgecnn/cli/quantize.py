@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("target", metavar="RUN|FILE.keras")
+@click.argument("target", metavar="RUN|FILE.keras|FLOAT.tflite")
+@click.argument("second", required=False, metavar="[INT8.tflite]")
 @click.option(
     "--scheme",
     type=click.Choice(("int8", "int16x8", "dynamic", "float16")),
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 @click.option("--qat", type=click.IntRange(min=1), metavar="EPOCHS", help="Train on with the rounding simulated.")
 @click.option("--resume", is_flag=True, help="With --qat: go on where it was broken off.")
 @click.option("--auto", is_flag=True, help="As little as keeps the drop within --max-drop; see below.")
+@click.option("--analyze", is_flag=True, help="Say where a quantized network loses, layer by layer.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --analyze: use N test samples only.")
 @click.option("--max-drop", type=click.FloatRange(0, 1), help="Accuracy that may be lost. Default: the recipe's.")
 @click.option("--data", metavar="SET", help="For a plain file: its data set, or an image folder's path.")
 @click.option("--preprocess", metavar="scale=S,offset=O", help="For a plain file: how pixels become its input.")
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 @common_options
 def command(
     target: str,
+    second: str | None,
     scheme: Scheme,
     per_tensor: bool,
     io: str,
@@ -58,6 +62,8 @@ def command(
     qat: int | None,
     resume: bool,
     auto: bool,
+    analyze: bool,
+    limit: int | None,
     max_drop: float | None,
     data: str | None,
     preprocess: str | None,
@@ -78,12 +84,16 @@ def command(
     a filter, which has no accuracy, the distance of the outputs is told. The file carries its preprocessing contract.
     Other schemes are written beside the int8 file, such as model_int16x8.tflite.
 
+    --analyze compares the float and the int8 file of a run, or any two .tflite files of one network, on the test split:
+    signal to noise, clipping and sensitivity of every layer, the samples whose class flipped, and what would help.
+
     \b
     Example:
       edgecnn quantize fashion_mnist_cnn
       edgecnn quantize fashion_mnist_cnn --ranges auto --repair
       edgecnn quantize fashion_mnist_cnn --auto --max-drop 0.001
       edgecnn quantize my.keras --data photos.zip --preprocess scale=1/255
+      edgecnn quantize float.tflite int8.tflite --analyze --data photos.zip
     """
     from edgecnn.cli._display import TerminalDisplay
     from edgecnn.cli._judge import judge
@@ -93,6 +103,11 @@ def command(
 
     display = TerminalDisplay(output)
     path, suffix = Path(target), Path(target).suffix.lower()
+    if analyze:
+        _analyze(target, second, data, preprocess, limit, out, output)
+        return
+    if second is not None or limit is not None:
+        raise UsageError("two files, and --limit, are for --analyze.")
     form = Form(scheme, per_tensor, io == "float")
     if auto and (form != Form() or ranges is not None or repair is not None):
         raise UsageError("--auto chooses by itself: leave --scheme, --per-tensor, --io, --ranges and --repair out.")
@@ -142,6 +157,30 @@ def command(
         figures = figures.model_copy(update={"max_drop": max_drop})
     output.result({"path": str(file), **figures.model_dump()}, *_lines(file, figures))
     judge(figures, output)
+
+
+def _analyze(
+    target: str,
+    second: str | None,
+    data: str | None,
+    preprocess: str | None,
+    limit: int | None,
+    out: Path | None,
+    output: Output,
+) -> None:
+    """The files of a run, or two of any origin."""
+    from edgecnn.cli._analyze import Analyzed, analyze
+    from edgecnn.errors import UsageError
+    from edgecnn.runs import FLOAT_TFLITE, INT8_TFLITE, find_run
+
+    if second is not None:
+        analyze(Analyzed(Path(target), Path(second), data, preprocess, limit, out or Path()), output)
+        return
+    if Path(target).suffix.lower() == ".tflite":
+        raise UsageError(f"{target}: --analyze takes a run, or the float and the int8 .tflite of one network.")
+    run = find_run(target)
+    first, other = (run.require(name, f"edgecnn quantize {run.path}") for name in (FLOAT_TFLITE, INT8_TFLITE))
+    analyze(Analyzed(first, other, data, preprocess, limit, out or run.path), output)
 
 
 def _lines(file: Path, figures: Quantization) -> list[Any]:
