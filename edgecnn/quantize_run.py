@@ -229,6 +229,20 @@ def _rungs(run: Run, dataset: DataSet, display: Display, how: How) -> Iterator[t
     yield "int16x8", tried, _make(run, dataset, display, tried)
 
 
+def tried(run: Run, dataset: DataSet, display: Display, how: How, samples: Samples) -> Comparison:
+    """What would come of it, on given samples; the run's own files stay as they are.
+
+    Args:
+        run: A trained run of a network that decides.
+        dataset: What the recipe's ``[data]`` names.
+        display: Told what is being done.
+        how: What to do.
+        samples: Raw ones, to compare on.
+    """
+    _check(run, how)
+    return _judged(run, dataset, _make(run, dataset, display, how).files, samples)
+
+
 def _judged(run: Run, dataset: DataSet, files: Converted, held: Samples) -> Comparison:
     blobs, contracts = _with_contracts(run, dataset, files)
     with tempfile.TemporaryDirectory() as folder:
