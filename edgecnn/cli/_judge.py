@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from edgecnn.runs import Quantization
 
 
+_BEFORE_AUTO = "Let edgecnn find what helps: edgecnn quantize RUN --auto"
+_AFTER_AUTO = (
+    "On the validation split it was within that: on so few samples the two splits differ by chance. "
+    "A smaller --max-drop asks for more, and a larger data.validation tells more."
+)
+
+
 def judge(figures: Quantization, output: Output) -> None:
     """Warn of a loss above a point and of less accuracy than the budget asks for; refuse a loss above the budget.
 
@@ -34,7 +41,7 @@ def judge(figures: Quantization, output: Output) -> None:
         raise EdgecnnError(
             f"{figures.scheme} loses {lost} points of accuracy; {allowed} are allowed (budget.max_drop in the "
             "recipe, or --max-drop of edgecnn quantize). The files are kept. "
-            "Let edgecnn find what helps: edgecnn quantize RUN --auto"
+            f"{_AFTER_AUTO if figures.ladder else _BEFORE_AUTO}"
         )
     if figures.drop > WARN_DROP:
         output.warn(f"{figures.scheme} loses {figures.drop * 100:.2f} points of accuracy.")
