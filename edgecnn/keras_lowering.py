@@ -61,13 +61,15 @@ def lowered(model: Any, inputs: Any) -> Any:
     for layer in found:
         _require_supported(layer)
     keras = import_keras("quantization")
+    from edgecnn.layers import FoldedNorm
+
     folds = {id(layer): fold for one in models for layer, fold in _folds(keras, one)}
     gone = {id(layer) for fold in folds.values() for layer in (fold.normalization, fold.activation) if layer}
     exchanged = []
 
     def clone(layer: Any) -> Any:
         if id(layer) in gone:
-            return keras.layers.Identity(name=layer.name)
+            return FoldedNorm(name=layer.name)
         name = _keras_name(layer)
         if name not in LOWERINGS:
             return layer

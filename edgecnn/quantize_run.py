@@ -109,10 +109,10 @@ def _make(run: Run, dataset: DataSet, display: Display, how: How, plain: Convert
         display.say(f"Quantizing to {how.form.scheme}{calibrated}")
         model = load_keras_model(run.file(KERAS), "quantization")
         plain = convert(model, info.preprocessing.apply(samples.x), how.form)
-    files, steps = better_numbers(plain, learned, samples, seed, info.preprocessing, how.asked, display.say)
-    if how.qat:
-        files = _trained(run, dataset, display, how, files)
-    return _Made(replace(files, float_tflite=plain.float_tflite), len(samples), steps)
+    begun, steps = better_numbers(plain, learned, samples, seed, info.preprocessing, how.asked, display.say)
+    files = _trained(run, dataset, display, how, begun) if how.qat else begun
+    # The float file says what was trained, before any rounding, with its channels scaled as those of the int8 file.
+    return _Made(replace(files, float_tflite=begun.float_tflite), len(samples), steps)
 
 
 def _trained(run: Run, dataset: DataSet, display: Display, how: How, files: Converted) -> Converted:

@@ -66,11 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m firmware_export",
-        description="Compile an int8 .tflite to C99 without dependencies.\nThe C gives the same bytes as TFLite Micro.",
+        description="Compile an int8 or int16x8 .tflite to C99 without dependencies.\n"
+        "The C gives the same bytes as TFLite Micro.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="an int8 .tflite file, whoever made it")
+    parser.add_argument("file", metavar="FILE", help="an int8 or int16x8 .tflite file, whoever made it")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to; made where it does not exist")
     parser.add_argument("--name", help="C identifier that files and symbols begin with (default: the file's name)")
     parser.add_argument("--single-header", action="store_true", help="one header, as the stb libraries are")

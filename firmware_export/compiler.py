@@ -1,4 +1,4 @@
-"""The main path: an int8 ``.tflite`` in, C99 out."""
+"""The main path: an int8 or int16×8 ``.tflite`` in, C99 out."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from edgecnn.layers.embedding import TokenEmbedding
 from edgecnn.layers.fake_quantization import FakeQuantization
+from edgecnn.layers.folded_norm import AddChannels, FoldedNorm
 from edgecnn.layers.graph_operation import GraphOperation, WeightedOperation
 from edgecnn.layers.local_response import LocalResponseNormalization
 from edgecnn.layers.partial_conv import PartialConv2D
@@ -14,7 +15,9 @@ from edgecnn.layers.resize import NearestUpsampling2D
 from edgecnn.layers.unit_bias import UnitBias
 
 __all__ = [
+    "AddChannels",
     "FakeQuantization",
+    "FoldedNorm",
     "GraphOperation",
     "LocalResponseNormalization",
     "NearestUpsampling2D",

@@ -27,8 +27,9 @@ import tensorflow as tf
 _SMALLEST = 1e-9
 """A range is at least this wide, as in ``edgecnn.quantization.requantize``."""
 
-_PACE = 1.0
-"""How far an end of a range moves, in widths, for a step of 1 of its variable."""
+_PACE = 20.0
+"""How much faster an end of a range moves, relative to itself, than the learning rate says: one that is far too wide
+has to shrink within a few epochs, at a rate that weights can bear."""
 
 BITS = {"int8": 8, "int16": 16}
 
@@ -63,16 +64,15 @@ class FakeQuantization(keras.layers.Layer):    # type: ignore[misc]    # Keras h
         super().__init__(**kwargs)
         self.low, self.high, self.number = low, high, number
         self.kind, self.members, self.updates = kind, members, updates
-        self._unit = _PACE * max(high - low, _SMALLEST)
         self._learned: dict[str, Any] = {}
 
     def build(self, input_shape: Any) -> None:
-        """The ends as shares of the first width, so that one learning rate suits all of them; or their averages."""
+        """For each end the logarithm of how it has grown, so that one learning rate suits all; or their averages."""
         del input_shape
         if self.kind == "learned":
             for name, end in (("low", self.low), ("high", self.high)):
                 if end != 0:
-                    self._learned[name] = self._number(name, end / self._unit, trainable=True)
+                    self._learned[name] = self._number(name, 0.0, trainable=True)
         if self.kind == "moving":
             self._lows, self._highs = (
                 self.add_weight(
@@ -130,7 +130,7 @@ class FakeQuantization(keras.layers.Layer):    # type: ignore[misc]    # Keras h
         if self.kind == "moving":
             return tf.cast(tf.reduce_min(self._lows), tf.float64), tf.cast(tf.reduce_max(self._highs), tf.float64)
         low, high = (
-            tf.cast(self._learned[name].value, tf.float64) * self._unit
+            end * tf.exp(_PACE * tf.cast(self._learned[name].value, tf.float64))
             if name in self._learned
             else tf.constant(end, tf.float64)
             for name, end in (("low", self.low), ("high", self.high))
@@ -184,7 +184,7 @@ def rounded(values: Any, low: Any, high: Any, bits: int) -> Any:
         bits: Of the integers.
     """
 
-    @tf.custom_gradient
+    @tf.custom_gradient    # type: ignore[untyped-decorator]    # TensorFlow has no types
     def function(x: Any, first: Any, last: Any) -> Any:
         y = tf.quantization.fake_quant_with_min_max_vars(x, first, last, num_bits=bits)
 
@@ -238,7 +238,7 @@ def rounded_weights(weights: Any, axis: int | None) -> tuple[Any, Any]:
     whole = tf.clip_by_value(tf.floor(tf.abs(steps) + 0.5), 0, 127) * tf.sign(steps)
     nearest = tf.cast(whole * scale, tf.float32)
 
-    @tf.custom_gradient
+    @tf.custom_gradient    # type: ignore[untyped-decorator]
     def straight_through(exact: Any) -> Any:
         del exact
         return nearest, lambda dy: dy

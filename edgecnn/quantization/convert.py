@@ -18,6 +18,7 @@ from edgecnn.errors import EdgecnnError, UsageError, first_line
 from edgecnn.keras_lowering import lowered
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.preprocess import PreprocessKind
+from edgecnn.quantization.fold import folded
 from edgecnn.tasks import Task
 from edgecnn.tflite_file import float_nodes
 from edgecnn.tflite_metadata import embed
@@ -73,7 +74,7 @@ class Form:
         return f"model_{'_'.join(part for part in parts if part)}.tflite"
 
 
-def convert(model: Any, inputs: np.ndarray, form: Form | None = None) -> Converted:
+def convert(model: Any, inputs: np.ndarray, form: Form | None = None, fold: bool = True) -> Converted:
     """Convert with TFLiteConverter.
 
     Args:
@@ -81,12 +82,15 @@ def convert(model: Any, inputs: np.ndarray, form: Form | None = None) -> Convert
         inputs: Preprocessed calibration samples ``[N, ...]``, float32 or (ids) int32; of the model's shape but for
             dimensions of 1.
         form: Of the second file; int8 by default.
+        fold: Take in batch normalizations that the converter would leave.
 
     Raises:
         EdgecnnError: The converter refuses the model, or a part of it stays float; the message lists the nodes.
     """
     keras = import_keras("quantization")
     form = form or Form()
+    if fold:
+        model, _ = folded(model)
     # With the batch fixed to 1 the converter writes no SHAPE, STRIDED_SLICE and PACK around a RESHAPE.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=model.inputs[0].dtype, name="input")
     single = keras.Model(fixed, lowered(model, fixed)(fixed, training=False))

@@ -96,10 +96,12 @@ def check_operators(pair: Pair) -> None:
                 f"{graph.name}: {graph.node_label(node)}: its quantization cannot be simulated (supported: "
                 f"{', '.join(sorted(FUNCTIONS))}). Replace the layer, or quantize without simulation."
             )
-        if node.op in CONVOLUTIONS and weights_of(graph, node) is None:
+        weights = weights_of(graph, node)
+        if node.op in CONVOLUTIONS and (weights is None or weights.dtype not in ("int8", "float32")):
+            found = "computed at run time" if weights is None else weights.dtype
             raise EdgecnnError(
-                f"{graph.name}: {graph.node_label(node)}: its weights are computed at run time, so they cannot be "
-                "trained. Replace the layer by one whose weights are constants."
+                f"{graph.name}: {graph.node_label(node)}: its weights are {found}; quantization can be simulated for "
+                "int8 weights that are constants. Replace the layer."
             )
 
 

@@ -7,7 +7,7 @@ is kept only where it gains. The test split has no say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -74,12 +74,15 @@ class Improved:
 
     Attributes:
         model: The int8 file.
+        float_model: The float file that it is the int8 form of: it computes what the first one did, with the channels
+            that were equalized.
         constants: Float weights and biases behind it, where they differ from the float file's.
         ranges: Of the groups of activations, where they differ from the converter's.
         steps: What was tried, in order.
     """
 
     model: bytes
+    float_model: bytes
     constants: Mapping[int, np.ndarray]
     ranges: Mapping[int, Range]
     steps: tuple[Step, ...]
@@ -113,7 +116,8 @@ def improved(
     if asked.repair:
         work.equalize(asked.ranges)
         work.correct()
-    return Improved(work.model(work.constants, work.ranges), work.constants, work.ranges, tuple(work.steps))
+    model = work.model(work.constants, work.ranges)
+    return Improved(model, work.float_model, work.constants, work.ranges, tuple(work.steps))
 
 
 def better_numbers(
@@ -149,7 +153,7 @@ def better_numbers(
         asked,
         lambda what: say(f"Looking for better numbers: {what}"),
     )
-    return replace(converted, int8_tflite=found.model), found.steps
+    return Converted(found.float_model, found.model), found.steps
 
 
 class _Work:
@@ -159,6 +163,7 @@ class _Work:
         self, converted: Converted, inputs: np.ndarray, held: np.ndarray, advance: Callable[[str], None]
     ) -> None:
         self._float, self._plain = converted.float_tflite, converted.int8_tflite
+        self.float_model = self._float
         self._pair: Pair = match_graphs(read_model(self._float, "float"), read_model(self._plain, "int8"))
         self._inputs, self._held, self._advance = inputs, held, advance
         self.constants: dict[int, np.ndarray] = {}
@@ -192,12 +197,14 @@ class _Work:
         what = f"{len(done)} pairs of layers, channels multiplied by up to {factor:.3g}"
         sqnr = self._sqnr(self.model(constants, ranges))
         self._keep_if_better(Step("equalization", what, sqnr, False), constants, ranges)
+        if self.constants is constants:
+            self.float_model = with_constants(self._float, self._pair, constants)
 
     def correct(self) -> None:
         self._advance("bias correction")
         constants = corrected_biases(
             self._pair,
-            with_constants(self._float, self._pair, self.constants),
+            self.float_model,
             lambda given: self.model(given, self.ranges),
             self._inputs[:CORRECTED],
             self.constants,

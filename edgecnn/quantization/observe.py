@@ -18,7 +18,7 @@ from edgecnn.errors import EdgecnnError, first_line
 from edgecnn.keras_quiet import quiet_native
 from edgecnn.quantization.pair import layer_name
 from edgecnn.runtimes.base import only_one
-from edgecnn.runtimes.litert import _interpreter_module
+from edgecnn.runtimes.litert import interpreter_module
 from firmware_export.errors import ModelError
 from firmware_export.graph import Graph, Quant, Tensor, short_name
 from firmware_export.tflite import read_model
@@ -150,7 +150,7 @@ def _graph(name: str, content: bytes) -> Graph:
 
 
 def _interpreter(name: str, content: bytes) -> Any:
-    module, version = _interpreter_module()
+    module, version = interpreter_module()
     try:
         with quiet_native():
             interpreter = module.Interpreter(

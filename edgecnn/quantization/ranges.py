@@ -3,6 +3,7 @@
 =============  ========================================================================================================
 ``minmax``     the smallest and the largest value: nothing is clipped, and one outlier makes every step larger
 ``percentile`` all but 1 of 10,000 values on either side
+``trimmed``    all but 1 of 100: where not a few values but a few whole samples are far off, which also rule the squares
 ``mse``        the range with the least expected squared error: a value inside costs step²/12, one outside its distance
                (Choukroun, Kravchik, Yang and Kisilev 2019, *Low-bit quantization of neural networks for efficient
                inference*, section 4)
@@ -23,11 +24,11 @@ from edgecnn.quantization.observe import Observation
 from edgecnn.quantization.pair import Pair
 from edgecnn.quantization.requantize import Range, groups_of
 
-Method = Literal["minmax", "percentile", "mse"]
-METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
+Method = Literal["minmax", "percentile", "trimmed", "mse"]
+METHODS: tuple[Method, ...] = ("minmax", "percentile", "trimmed", "mse")
 
-TAIL = 1e-4
-"""Share of values that ``percentile`` leaves outside on either side."""
+TAILS: dict[Method, float] = {"percentile": 1e-4, "trimmed": 1e-2}
+"""Share of values that a method leaves outside on either side."""
 
 _SHARES = np.linspace(0.05, 1, 96)
 """Parts of the seen range that ``mse`` tries as limits."""
@@ -48,8 +49,8 @@ def ranges_by(method: Method, pair: Pair, observed: Mapping[int, Observation]) -
     for group, twins in members.items():
         seen = [observed[index] for index in sorted(twins)]
         whole = Range(min(0.0, *(one.low for one in seen)), max(0.0, *(one.high for one in seen)))
-        if method == "percentile":
-            found[group] = _percentile(seen, whole)
+        if method in TAILS:
+            found[group] = _percentile(seen, whole, TAILS[method])
         elif method == "mse":
             found[group] = _least_error(seen, whole, symmetric=pair.quantized.tensors[group].dtype == "int16")
         else:
@@ -57,11 +58,11 @@ def ranges_by(method: Method, pair: Pair, observed: Mapping[int, Observation]) -
     return found
 
 
-def _percentile(seen: Sequence[Observation], whole: Range) -> Range:
+def _percentile(seen: Sequence[Observation], whole: Range, tail: float) -> Range:
     centres, counts = _merged(seen)
     share = np.cumsum(counts) / counts.sum()
     last = len(centres) - 1
-    low, high = (centres[min(int(np.searchsorted(share, at)), last)] for at in (TAIL, 1 - TAIL))
+    low, high = (centres[min(int(np.searchsorted(share, at)), last)] for at in (tail, 1 - tail))
     return Range(max(whole.low, min(float(low), 0.0)), min(whole.high, max(float(high), 0.0)))
 
 

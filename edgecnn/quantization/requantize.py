@@ -34,7 +34,7 @@ from edgecnn.quantization.pair import (
     weights_of,
 )
 from edgecnn.quantization.rewrite import rewritten
-from firmware_export.graph import Quant, Tensor
+from firmware_export.graph import ABSENT, Quant, Tensor
 
 _MOVES = """
     AVERAGE_POOL_2D BATCH_TO_SPACE_ND BROADCAST_TO CONCATENATION DEPTH_TO_SPACE EXPAND_DIMS GATHER MAXIMUM MAX_POOL_2D
@@ -141,9 +141,10 @@ def _layer(
     entering = quants.get(input_of(node), graph.tensors[input_of(node)].quant)
     assert entering is not None    # an activation of a quantized node
     wanted = constants.get(pair.twin[weights.index])
-    exact = None if bias is None else np.asarray(constants.get(pair.twin[bias.index], _exact(pair, bias)), np.float64)
+    asked = None if bias is None else constants.get(pair.twin.get(bias.index, ABSENT))
+    exact = None if bias is None else np.asarray(_exact(pair, bias) if asked is None else asked, np.float64)
     moved = wanted is not None or input_of(node) in quants
-    if not moved and (bias is None or pair.twin[bias.index] not in constants):
+    if not moved and asked is None:
         return
     scale = np.array(weights.quant.scale, np.float64) if wanted is None else _weight_scales(wanted, weights)
     limit = 0 if bias is None else _BIAS_LIMITS.get(bias.dtype, 0)

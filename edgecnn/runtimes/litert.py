@@ -26,7 +26,7 @@ _PACKAGES = (
 def start(threads: int) -> None:
     """Import the interpreter; see ``RuntimeModule.start``."""
     del threads
-    _interpreter_module()
+    interpreter_module()
 
 
 def load(path: Path, threads: int, variant: str) -> LiteRTSession:
@@ -41,7 +41,7 @@ def load(path: Path, threads: int, variant: str) -> LiteRTSession:
         MissingDependencyError: No package with an interpreter is installed.
         EdgecnnError: The file is corrupt, needs an op that the runtime lacks, or has several inputs or outputs.
     """
-    module, version = _interpreter_module()
+    module, version = interpreter_module()
     check_model_file(path, ".tflite")
     options: dict[str, Any] = {"num_threads": threads}
     if variant == "ref":
@@ -57,7 +57,7 @@ def load(path: Path, threads: int, variant: str) -> LiteRTSession:
         raise EdgecnnError(f"{path}: {version} cannot load it: {_advice(str(error))}") from error
 
 
-def _interpreter_module() -> tuple[Any, str]:
+def interpreter_module() -> tuple[Any, str]:
     """The first interpreter module that is installed, and its package with version."""
     for module_name, distributions in _PACKAGES:
         try:

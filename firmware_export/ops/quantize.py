@@ -1,4 +1,4 @@
-"""QUANTIZE: between scales of int8, uint8 and int8 (tables), int16, int16 and int8, and float32 to int8 at the border.
+"""QUANTIZE: between scales of int8, uint8 and int8 (tables), int16, int16 and int8, and from float32 at the border.
 
 Arithmetic: TFLite Micro ``quantize_common.cc``, ``reference_ops::Requantize`` and ``AffineQuantize``. A float is
 divided by the scale in float32 and rounded half away from zero. TFLite Micro then converts to int32, which is undefined
@@ -31,7 +31,7 @@ from firmware_export.ops.rescale import requantized
 from firmware_export.ops.rescale_int16 import FUNCTIONS, rescaling
 from firmware_export.ops.unary import LOOKUPS, check_shapes, lower_rows, unary_op
 
-FAR = 512.0
+FAR = {"int8": 512.0, "int16": float(1 << 17)}
 """In steps: as good as infinity."""
 
 
@@ -40,19 +40,20 @@ def check(graph: Graph, node: Node) -> None:
     check_shapes(graph, node)
     source, output = need_input(graph, node, 0, "input"), output_tensor(graph, node)
     need_dtype(graph, node, source, "an input", "int8", "uint8", "int16", "float32")
-    wanted = ("int8",) if source.dtype == "float32" else ("int8", "uint8", "int16")
+    wanted = ("int8", "int16") if source.dtype == "float32" else ("int8", "uint8", "int16")
     need_dtype(graph, node, output, "an output", *wanted)
     zero_point = need_quant(graph, node, output, "an output").zero_point[0]
     if output.dtype == "uint8" and not 0 <= zero_point <= 255:
         refuse(graph, node, f"an output with the zero point {zero_point}", "0 to 255")
+    if output.dtype == "int16":
+        need_quantized(graph, node, output, "an output")
     if source.dtype == "float32":
         return
     if (source.dtype, output.dtype) not in {*LOOKUPS, *FUNCTIONS}:
-        supported = "float32 to int8, int8 and uint8 with one int8 side, int16 and int8"
+        supported = "float32 to int8 or int16, int8 and uint8 with one int8 side, int16 and int8"
         refuse(graph, node, f"{source.dtype} to {output.dtype}", supported)
-    for tensor, what in ((source, "an input"), (output, "an output")):
-        if tensor.dtype == "int16":
-            need_quantized(graph, node, tensor, what)
+    if source.dtype == "int16":
+        need_quantized(graph, node, source, "an input")
     given = need_quant(graph, node, source, "an input").zero_point[0]
     if source.dtype == "uint8" and not 0 <= given <= 255:
         refuse(graph, node, f"an input with the zero point {given}", "0 to 255")
@@ -79,11 +80,12 @@ def reference(graph: Graph, node: Node, inputs: Inputs) -> tuple[NDArray[np.gene
     if values.dtype != np.float32:
         return _WHOLE_NUMBERS.reference(graph, node, inputs)
     quant = need_quant(graph, node, output, "an output")
+    far = FAR[output.dtype]
     with np.errstate(all="ignore"):
         steps = (values / np.float32(quant.scale[0])).astype(np.float64)
-    steps = np.clip(np.nan_to_num(steps, nan=0.0, posinf=FAR, neginf=-FAR), -FAR, FAR)
+    steps = np.clip(np.nan_to_num(steps, nan=0.0, posinf=far, neginf=-far), -far, far)
     rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps).astype(np.int64)    # exact: float32 in float64
-    return (np.clip(rounded + quant.zero_point[0], -128, 127).astype(np.int8),)
+    return (np.clip(rounded + quant.zero_point[0], *RANGES[output.dtype]).astype(np.dtype(output.dtype)),)
 
 
 def lower(lowering: Lowering, node: Node) -> None:
@@ -92,7 +94,11 @@ def lower(lowering: Lowering, node: Node) -> None:
         assert _WHOLE_NUMBERS.lower is not None
         _WHOLE_NUMBERS.lower(lowering, node)
         return
-    quant = need_quant(lowering.graph, node, output_tensor(lowering.graph, node), "an output")
+    output = output_tensor(lowering.graph, node)
+    quant = need_quant(lowering.graph, node, output, "an output")
+    if output.dtype == "int16":
+        lower_rows(lowering, node, "quantize_int16", "quantize_int16", {"scale": float(quant.scale[0])})
+        return
     fields: dict[str, FieldValue] = {"zero_point": quant.zero_point[0], "scale": float(quant.scale[0])}
     lower_rows(lowering, node, "quantize", "quantize", fields)
 

@@ -56,7 +56,7 @@ def _table(function: Function, low: float, high: float) -> NDArray[np.int64]:
     middle = function((at[:-1] + step / 2).astype(np.float64)).astype(np.float32)
     entries = _half_away(exact * one)
     line = _half_away((exact[1:] * one + entries[:-1]) / np.float32(2))
-    entries[:-1] -= _half_away((line - _half_away(middle * one)) / 2)
+    entries[:-1] -= _half_away((line - _half_away(middle * one)) / np.float32(2))
     return np.clip(entries, LOWEST, HIGHEST).astype(np.int64)
 
 

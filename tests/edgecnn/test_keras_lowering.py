@@ -95,7 +95,7 @@ def test_normalization_and_relu_go_into_the_convolution() -> None:
     )    # fmt: skip
     assert difference(model) < TOLERANCE
     kinds = [type(layer).__name__ for layer in single(model).layers]
-    assert kinds.count("Identity") == 4
+    assert kinds.count("FoldedNorm") == 4
     assert not {"BatchNormalization", "ReLU", "Activation"} & set(kinds)
 
 
@@ -175,3 +175,9 @@ def test_int8_is_whole_and_the_same_in_c(tmp_path: Path) -> None:
     outputs = build(data, tmp_path).run_many([[sample[None]] for sample in encoded])[0]
     assert np.array_equal(outputs, np.stack([tflite_micro(data, sample[None])[0] for sample in encoded]))
     assert len(np.unique(outputs, axis=0)) > 1
+
+
+def test_a_functional_model_gives_its_normalization_a_mask() -> None:
+    given = keras().Input(SHAPE)
+    value = layers().ReLU()(layers().BatchNormalization()(layers().Conv3D(2, 3)(given)))
+    assert difference(with_random_weights(keras().Model(given, value))) <= TOLERANCE

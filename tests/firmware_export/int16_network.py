@@ -53,6 +53,16 @@ def int16_network() -> bytes:
     return made.pack(op("SOFTMAX", [logits], (1, 5), 1 / 32768, beta=1.0))
 
 
+def float_ends() -> bytes:
+    """Real numbers to int16, means over an image, and back: ``[1, 6, 5, 4]`` to ``[1, 4]``."""
+    made = Network()
+    image = made.input((1, 6, 5, 4), None, 0, np.float32)
+    codes = made.op("QUANTIZE", [image], (1, 6, 5, 4), SCALE, 0, np.int16)
+    axes = made.constant(np.array([1, 2], np.int32))
+    means = made.op("MEAN", [codes, axes], (1, 4), SCALE, 0, np.int16, keep_dims=False)
+    return made.pack(made.op("DEQUANTIZE", [means], (1, 4), None, 0, np.float32))
+
+
 def samples(count: int) -> Any:
     """``[count, 1, 12, 10, 3]``; the last one has only the ends of int16."""
     random = np.random.default_rng(6)

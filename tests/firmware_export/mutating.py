@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from firmware_export.compiler import Compiled, compile_model
 from firmware_export.errors import ModelError
+from tests.firmware_export.int16_network import int16_network
 from tests.firmware_export.random_networks import random_network
 from tests.firmware_export.random_operators import OPERATORS
 from tests.tflite_builder import pack, quantize_model, small_model
@@ -42,6 +43,7 @@ class Source:
 def sources(models: Path | None) -> list[Source]:
     """Models to damage: a small one, one for each operator, some of many nodes, and the published ones in a folder."""
     found = [Source("small", pack(small_model())), Source("quantize", pack(quantize_model(7, 0.1, 3)))]
+    found.append(Source("int16", int16_network()))
     for number, op in enumerate(OPERATORS):
         found.append(Source(f"only {op}", random_network(number, 3, frozenset({op})).data))
     found += [Source(f"seed {seed}", random_network(seed).data) for seed in range(100, 112)]

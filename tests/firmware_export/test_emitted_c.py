@@ -22,6 +22,7 @@ from firmware_export.emit.kernels import FOLDER
 from firmware_export.errors import ModelError
 from firmware_export.layer import C_TYPES
 from tests.firmware_export.c_build import SANITIZED, STRICT, Built, build_compiled, main_text, sanitizes, write_files
+from tests.firmware_export.int16_network import float_ends, int16_network
 from tests.firmware_export.random_networks import random_network
 from tests.firmware_export.random_operators import OPERATORS
 
@@ -88,7 +89,7 @@ class Example:
             if value.dtype == "int32"
             else random.standard_normal(value.nbytes // 4).astype(np.float32)
             if value.dtype == "float32"
-            else np.frombuffer(random.bytes(value.nbytes), np.int8)
+            else np.frombuffer(random.bytes(value.nbytes), value.dtype)
             for value in values
         ]
 
@@ -98,6 +99,10 @@ def layer_kernels() -> set[str]:
     return {stem for stem, text in texts.items() if f"const struct ec_{stem} *layer" in text}
 
 
+def _kernels_of_int8() -> set[str]:
+    return {stem for stem in layer_kernels() if not stem.endswith("_int16")}
+
+
 def kernels_of(compiled: Compiled) -> set[str]:
     return {layer.kernel for layer in compiled.plan.program.layers}
 
@@ -105,17 +110,18 @@ def kernels_of(compiled: Compiled) -> set[str]:
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
     """A handful of networks that use every kernel, chosen greedily, and the published ones where they are."""
+    int16 = {"wide": int16_network(), "ends": float_ends()}    # random networks are int8
     found: dict[str, tuple[bytes, Compiled]] = {}
     seeds = [(seed, frozenset[str]()) for seed in range(NETWORKS)]
     seeds += [(seed, frozenset({op})) for op in OPERATORS for seed in range(2)]
-    lacking = layer_kernels()
+    lacking = _kernels_of_int8()
     for number, (seed, only) in enumerate(seeds):
         if lacking:
             network = random_network(seed, only=only)
             with contextlib.suppress(ModelError):
                 found[f"n{number}"] = (network.data, compile_model(network.data, "model", f"n{number}"))
                 lacking -= kernels_of(found[f"n{number}"][1])
-    chosen, missing = [], layer_kernels()
+    chosen, missing = [], _kernels_of_int8()
     while missing:
         best = max(found, key=lambda name: len(missing & kernels_of(found[name][1])))
         if not missing & kernels_of(found[best][1]):
@@ -123,6 +129,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
         missing -= kernels_of(found[best][1])
         chosen.append(best)
     picked = {name: found[name] for name in chosen}
+    picked |= {name: (data, compile_model(data, name, name)) for name, data in int16.items()}
     shared = Path(__file__).resolve().parents[3] / "shared" / "models"
     for name, file in (("resnet8", "ic_resnet8_int8.tflite"), ("dscnn", "kws_dscnn_int8.tflite")):
         if (shared / file).is_file():

@@ -19,6 +19,7 @@ from firmware_export.fixedpoint import (
     activation_range,
     doubling_high_mul,
     multiply,
+    multiply_wide,
     quantize_multiplier,
     rounding_shift_right,
     wrap_int32,
@@ -70,6 +71,15 @@ def test_multiply_rounds_twice(value: int, multiplier: int, shift: int) -> None:
     assert int(multiply(np.array(value), multiplier, shift)) == half_away(Fraction(once, 1 << right))
 
 
+@given(st.integers(-(1 << 47) + 1, (1 << 47) - 1), MULTIPLIERS, st.integers(-31, 7))
+@example((1 << 47) - 1, INT32_MAX, 7)
+@example(-(1 << 47) + 1, 0x7FFF0000, -31)
+def test_multiply_wide_rounds_once_after_the_multiplier(value: int, multiplier: int, shift: int) -> None:
+    short = min(half_up(Fraction(multiplier, 1 << 16)), (1 << 15) - 1)
+    exact = value * short * Fraction(2) ** (shift - 15)
+    assert int(multiply_wide(np.array(value), multiplier, shift)) == half_up(exact)
+
+
 @given(st.lists(st.tuples(INT32, MULTIPLIERS, st.integers(-31, 30)), min_size=1, max_size=20))
 def test_multiply_works_on_arrays(rows: list[tuple[int, int, int]]) -> None:
     values, multipliers, shifts = np.array(rows).T
@@ -118,6 +128,15 @@ def test_activation_range_is_what_stands_for_the_bounds(activation: str, scale: 
             steps = half_away(Fraction(float(np.float32(real) / np.float32(scale))))
             expected[place] = max(-128, zero_point + steps) if place == 0 else min(127, zero_point + steps)
     assert list(activation_range(activation, scale, zero_point)) == expected
+
+
+def test_activation_range_of_int16() -> None:
+    whole = (-(1 << 15), (1 << 15) - 1)
+    assert activation_range("NONE", 0.001, 0, whole) == whole
+    assert activation_range("RELU", 0.001, 0, whole) == (0, 32767)
+    assert activation_range("RELU6", 0.001, 0, whole) == (0, 6000)
+    assert activation_range("RELU6", 0.0001, 0, whole) == (0, 32767)
+    assert activation_range("RELU_N1_TO_1", 0.001, 0, whole) == (-1000, 1000)
 
 
 def test_activation_range_knows_no_other() -> None:

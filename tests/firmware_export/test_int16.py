@@ -55,6 +55,38 @@ def test_a_pad_goes_into_the_convolution() -> None:
     assert "PAD" not in {layer.op for layer in compile_model(int16_network(), "net", "net").plan.program.layers}
 
 
+def dilated(spelled_out: bool) -> bytes:
+    """A dilation as an option, or as converters write it: a convolution between SPACE_TO_BATCH_ND and back."""
+    made, random = Network(), np.random.default_rng(3)
+    scale = 0.001
+    image = made.input((1, 8, 6, 2), scale, 0, np.int16)
+    weights = made.constant(random.integers(-127, 128, (3, 3, 3, 2)).astype(np.int8), np.full(3, 0.01))
+    bias = made.constant(random.integers(-9999, 9999, 3).astype(np.int64), np.full(3, 0.00001))
+    options = {"stride_h": 1, "stride_w": 1, "padding": "VALID"}
+    if not spelled_out:
+        options |= {"dilation_h_factor": 2, "dilation_w_factor": 2}
+        return made.pack(made.op("CONV_2D", [image, weights, bias], (1, 4, 2, 3), 0.01, 0, np.int16, **options))
+    block, none = made.constant(np.array([2, 2], np.int32)), made.constant(np.zeros((2, 2), np.int32))
+    apart = made.op("SPACE_TO_BATCH_ND", [image, block, none], (4, 4, 3, 2), scale, 0, np.int16)
+    sums = made.op("CONV_2D", [apart, weights, bias], (4, 2, 1, 3), 0.01, 0, np.int16, **options)
+    return made.pack(made.op("BATCH_TO_SPACE_ND", [sums, block, none], (1, 4, 2, 3), 0.01, 0, np.int16))
+
+
+def test_a_dilation_goes_into_the_convolution(tmp_path: Path) -> None:
+    given = np.random.default_rng(4).integers(-(1 << 15), 1 << 15, (1, 8, 6, 2)).astype(np.int16)
+    built = build(dilated(spelled_out=True), tmp_path)
+    assert [layer.op for layer in built.compiled.plan.program.layers] == ["CONV_2D"]
+    assert np.array_equal(built.run(given)[0], tflite_micro(dilated(spelled_out=False), given)[0])
+
+
+def test_a_quantize_to_the_same_scale_is_nothing() -> None:
+    made = Network()
+    given = made.input((1, 4), 0.1, 0, np.int16)
+    same = made.op("QUANTIZE", [given], (1, 4), 0.1, 0, np.int16)
+    data = made.pack(made.op("RELU", [same], (1, 4), 0.1, 0, np.int16))
+    assert [layer.op for layer in compile_model(data, "net", "net").plan.program.layers] == ["RELU"]
+
+
 UNSUPPORTED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("HARD_SWISH", {}),
     ("LEAKY_RELU", {"alpha": 0.1}),

@@ -13,7 +13,7 @@ from edgecnn.quantization.convert import HELD_BACK, Converted, calibration_sampl
 from edgecnn.quantization.improve import Asked, improved, sqnr_db
 from edgecnn.quantization.observe import observe
 from edgecnn.quantization.pair import Pair, match_graphs
-from edgecnn.quantization.ranges import choose, ranges_by
+from edgecnn.quantization.ranges import METHODS, choose, ranges_by
 from edgecnn.quantization.repair import corrected_biases, equalized, with_constants
 from edgecnn.quantization.requantize import Range, groups_of, requantized
 from firmware_export.tflite import read_model
@@ -45,6 +45,14 @@ def test_equalization_takes_the_error_of_unequal_channels_away(unequal: Converte
     assert (plain.name, equalization.name, correction.name) == ("plain", "equalization", "bias correction")
     assert equalization.kept and equalization.sqnr_db > plain.sqnr_db + 6    # at least a bit more of precision
     assert found.model != unequal.int8_tflite and len(found.model) == len(unequal.int8_tflite)
+
+
+def test_the_equalized_file_has_a_float_file_to_be_trained_and_analysed_with(
+    unequal: Converted, digits: np.ndarray, same_output: Callable[[bytes, bytes, np.ndarray], float]
+) -> None:
+    found = improved(unequal, digits[:200], digits[200:300], Asked("minmax", repair=True))
+    assert match_graphs(read_model(found.float_model), read_model(found.model)).layers()
+    assert same_output(unequal.float_tflite, found.float_model, digits[:100]) < 1e-5
 
 
 def test_a_repair_that_does_not_gain_is_not_kept(branches: Converted, digits: np.ndarray) -> None:
@@ -152,3 +160,15 @@ def test_no_samples_are_refused(branches: Converted, digits: np.ndarray) -> None
 def test_signal_to_noise() -> None:
     assert sqnr_db(np.ones(4), np.ones(4) * 1.1) == pytest.approx(20)
     assert sqnr_db(np.ones(4), np.ones(4)) == 200
+
+
+def test_whole_samples_that_are_far_off_are_trimmed(branches: Converted, digits: np.ndarray) -> None:
+    """They hold so many values that neither a share of 1 in 10,000 nor the squared error leaves them out."""
+    pair = pair_of(branches)
+    glitched = digits[:256].copy()
+    glitched[::128] *= 100
+    seen = observe(branches.float_tflite, glitched, set(pair.twin.values()))
+    entry = groups_of(pair)[pair.quantized.inputs[0]]
+    highs = {method: ranges_by(method, pair, seen)[entry].high for method in METHODS}
+    assert min(highs["minmax"], highs["percentile"], highs["mse"]) > 10
+    assert highs["trimmed"] < 1.1

@@ -12,6 +12,7 @@ from tests.firmware_export.ops.pointwise import (
     Side,
     accepted,
     assert_compiled_is_tflite_micro,
+    assert_every_int16_is_tflite_micro,
     assert_reference_is_tflite_micro,
     every_byte,
     layer_of,
@@ -47,6 +48,13 @@ def test_compiled_is_tflite_micro(tmp_path: Path) -> None:
     assert_compiled_is_tflite_micro(cases, tmp_path, np.random.default_rng(11))
 
 
+def test_every_int16_is_tflite_micro(tmp_path: Path) -> None:
+    cases = [
+        PLAIN.with_operand(dtype=np.int16, zero_point=0, scale=scale) for scale in (1 / 32768, 0.00123, 1e-41, 3e38)
+    ]
+    assert_every_int16_is_tflite_micro(cases, tmp_path)
+
+
 def test_layers() -> None:
     layer = layer_of(PLAIN)
     assert (layer.function, layer.rows, layer.row_bytes, layer.in_place) == ("dequantize", 4, 24, ())
@@ -56,7 +64,8 @@ def test_layers() -> None:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        (PLAIN.with_operand(dtype=np.int16, zero_point=0), "an input of type int16 is not supported (supported: int8"),
+        (PLAIN.with_operand(dtype=np.int32, zero_point=0), "an input of type int32 is not supported (supported: int8"),
+        (PLAIN.with_operand(dtype=np.int16, zero_point=1), "an input of type int16 with the zero point 1"),
         (PLAIN.with_operand(dtype=np.float32, scale=None), "an input of type float32 is not supported"),
         (PLAIN.with_output(dtype=np.int32), "an output of type int32 is not supported (supported: float32)"),
         (PLAIN.with_operand(scale=None), "an input without one scale and zero point"),

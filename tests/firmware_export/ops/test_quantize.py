@@ -84,6 +84,27 @@ def test_reference_of_floats_is_tflite_micro() -> None:
         assert np.array_equal(evaluate(read_model(data), given)[0], tflite_micro(data, given)[0])
 
 
+def test_floats_to_int16_are_tflite_micro(tmp_path: Path) -> None:
+    random = np.random.default_rng(18)
+    case = OF_FLOAT.with_output(dtype=np.int16, zero_point=0)
+    cases, given = [], []
+    for scale in (1 / 32768, 0.00123, 0.05, 3e-5):
+        edges = np.add.outer([-32769, -32768, -32767, 32766, 32767, 32768], [-0.5, 0, 0.5]).ravel() * scale
+        spread = random.uniform(-40000, 40000, 500) * scale
+        given.append(np.concatenate([floats(random, scale, 500), edges, spread]).astype(np.float32))
+        cases.append(case.with_operand(shape=given[-1].shape).with_output(shape=given[-1].shape, scale=scale))
+    data = network(cases)
+    wanted = tflite_micro(data, *given, outputs=len(cases))
+    ours = build(data, tmp_path / "some").run(*given)
+    for found, reference, right in zip(ours, evaluate(read_model(data), *given), wanted, strict=True):
+        assert np.array_equal(found, right) and np.array_equal(reference, right)
+    odd = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38], np.float32)
+    data = network([case.with_operand(shape=(5,)).with_output(shape=(5,))])
+    expected = [0, 32767, -32768, 32767, -32768]
+    assert evaluate(read_model(data), odd)[0].tolist() == expected
+    assert build(data, tmp_path / "odd").run(odd)[0].tolist() == expected
+
+
 def test_compiled_bytes_are_tflite_micro(tmp_path: Path) -> None:
     random = np.random.default_rng(11)
     cases = [*unary_shapes(PLAIN), *(every_byte(case) for case in (PLAIN, OF_UINT8, TO_UINT8)), OF_UINT8, TO_UINT8]
