@@ -14,7 +14,7 @@ ranges     ``--ranges auto``
 repair     ``--ranges auto --repair``
 qat        training with the rounding simulated, from there on
 int16x8    16-bit activations
-layer      the one that ``edgecnn analyze`` says loses most, in the file of ``fold``
+layer      the one that ``quantize --analyze`` says loses most, in the file of ``fold``
 =========  =============================================================================================================
 
 Some minutes on one core; a quarter of it with ``--quick``.

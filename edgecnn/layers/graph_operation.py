@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from edgecnn.layers.fake_quantization import rounded_weights
@@ -90,6 +91,9 @@ class WeightedOperation(GraphOperation):
             ``[output channels]``, or ``[1]``, comes behind the output.
         axis: The dimension along which weights have scales of their own; None for one scale.
         learned: Which of the two are trained.
+        units: What 1 means in the variables that hold weights and bias. Adam's steps are as large as its rate, whatever
+            the size of a weight, and weights behind raw pixels are a hundredth of the usual: in units of their own they
+            move by the same part of themselves. Powers of two, so that no value is rounded by it.
         kwargs: As for ``GraphOperation``; in ``operands`` weights and bias are ``"weights"`` and ``"bias"``.
     """
 
@@ -101,11 +105,13 @@ class WeightedOperation(GraphOperation):
         summed: bool,
         axis: int | None,
         learned: Sequence[str] = ("weights", "bias"),
+        units: Sequence[float] = (1.0, 1.0),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.kernel_shape, self.rounded, self.summed, self.axis = list(kernel_shape), rounded, summed, axis
         self.bias_shape, self.learned = bias_shape if bias_shape is None else list(bias_shape), list(learned)
+        self.units = list(units)
         self.bias: Any = None
 
     def build(self, input_shape: Any) -> None:
@@ -119,13 +125,24 @@ class WeightedOperation(GraphOperation):
                 shape=tuple(self.bias_shape), initializer="zeros", trainable="bias" in self.learned, name="bias"
             )
 
+    def assign(self, weights: np.ndarray, bias: np.ndarray | None) -> None:
+        """Set the real weights and the real bias."""
+        self.kernel.assign(weights / self.units[0])
+        if bias is not None:
+            self.bias.assign(bias / self.units[1])
+
+    def real(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The real weights and the real bias."""
+        bias = None if self.bias is None else np.array(self.bias) * np.float32(self.units[1])
+        return np.array(self.kernel) * np.float32(self.units[0]), bias
+
     def call(self, values: Sequence[Any], training: bool = False) -> Any:
         """The sums after the fused activation, and how much 1 in them is."""
-        weights, scales = tf.convert_to_tensor(self.kernel), None
+        weights, scales = tf.convert_to_tensor(self.kernel) * self.units[0], None
         if self.rounded:
             weights, scales = rounded_weights(weights, self.axis)
         flowing = list(values[:-1] if self.summed else values)
-        bias = 0.0 if self.bias is None else tf.convert_to_tensor(self.bias)
+        bias = 0.0 if self.bias is None else tf.convert_to_tensor(self.bias) * self.units[1]
         held = {"weights": weights, "bias": None, "absent": None}
         operands = [
             flowing.pop(0) if one == "value" else held[one] if isinstance(one, str) else one for one in self.operands
@@ -149,5 +166,5 @@ class WeightedOperation(GraphOperation):
 
     def get_config(self) -> dict[str, Any]:
         """What ``__init__`` was given."""
-        names = ("kernel_shape", "bias_shape", "rounded", "summed", "axis", "learned")
+        names = ("kernel_shape", "bias_shape", "rounded", "summed", "axis", "learned", "units")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

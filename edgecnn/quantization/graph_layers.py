@@ -8,6 +8,7 @@ network that ``requantize.requantized`` writes, and no second conversion is need
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -143,16 +144,26 @@ def trained(model: Any, pair: Pair) -> Trained:
                 f"{model.name}: no layer {layer_name(match.quantized)}, so it was not made of {pair.quantized.name}."
             )
         for tensor, variable, name in (
-            (weights_of(pair.quantized, match.quantized), layer.kernel, "weights"),
-            (bias_of(pair.quantized, match.quantized), layer.bias, "bias"),
+            (weights_of(pair.quantized, match.quantized), layer.real()[0], "weights"),
+            (bias_of(pair.quantized, match.quantized), layer.real()[1], "bias"),
         ):
             if tensor is not None and name in layer.learned:
-                constants[pair.twin[tensor.index]] = np.array(variable)
+                constants[pair.twin[tensor.index]] = variable
     for group in sorted(set(groups_of(pair).values())):
         layer = layers.get(range_name(group))
         if layer is not None and layer.kind != "fixed":
             ranges[group] = Range(*layer.range())
     return Trained(ranges, constants)
+
+
+_USUAL = 0.05
+"""Root mean square of the weights of a layer, as initializers and training leave it: learning rates are made for it."""
+
+
+def _unit(values: np.ndarray, otherwise: float) -> float:
+    """A power of two in which the values are as large as weights usually are; ``otherwise`` where all are 0."""
+    size = float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+    return float(2.0 ** round(math.log2(size / _USUAL))) if size > 0 else otherwise
 
 
 Key = int | Quant
@@ -317,6 +328,9 @@ class _Builder:
         if weights is None:
             return GraphOperation(**described), constants
         rounded = self._chosen(node.index) and weights.quant is not None
+        kernel = self._constant(weights, rounded=False)
+        added = None if bias is None else self._constant(bias, rounded=False)
+        unit = _unit(kernel, 1.0)
         layer = WeightedOperation(
             kernel_shape=weights.shape,
             bias_shape=None if bias is None else bias.shape,
@@ -328,12 +342,11 @@ class _Builder:
                 for name, one in (("weights", weights), ("bias", bias))
                 if one is not None and one.index in self._pair.twin and self._pair.twin[one.index] not in self._often
             ],
+            units=(unit, unit if added is None else _unit(added, unit)),
             **described,
         )
         layer.build(None)
-        layer.kernel.assign(self._constant(weights, rounded=False))
-        if bias is not None:
-            layer.bias.assign(self._constant(bias, rounded=False))
+        layer.assign(kernel, added)
         return layer, constants
 
     def _constant(self, tensor: Tensor, rounded: bool) -> np.ndarray:

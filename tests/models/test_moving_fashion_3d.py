@@ -36,12 +36,12 @@ def frozen(dataset: DataSet) -> DataSet:
 
 def test_it_learns_the_direction_and_stays_so_in_int8(tmp_path: Path) -> None:
     from edgecnn.data import open_dataset
-    from edgecnn.quantize_run import quantize_stage
+    from edgecnn.quantize_run import How, quantize_stage
 
     run = trained("moving_fashion_3d", tmp_path / "run", ["data.limit=1000", *SMALL])
     assert run.info.evaluation is not None
     assert run.info.evaluation.accuracy > 0.85
-    figures = quantize_stage(run, open_dataset(run.info.recipe.data), Silent(), calibration=100)
+    figures = quantize_stage(run, open_dataset(run.info.recipe.data), Silent(), How(calibration=100))
     assert figures.accuracy is not None
     assert figures.accuracy > 0.85
 
