@@ -73,7 +73,8 @@ def command(
     """Quantize to full int8: int8 input and output, weights per channel, batch 1.
 
     The activation ranges come from training samples: what was seen (minmax), that without outliers (percentile), what
-    gives the least squared error (mse), or for every layer the one of them with which the network errs least (auto).
+    gives the least squared error (mse), or for every layer the one of these, or of a harder trimming, with which the
+    network errs least (auto).
     What --ranges and --repair try is judged on training samples that were held back, and kept where it gains.
 
     --qat trains the run's network on, as its recipe says, with the rounding of int8 simulated (quantization-aware
