@@ -58,11 +58,13 @@ class _Made:
         files: The float and the quantized one.
         calibrated: Training samples that set the ranges.
         steps: What was tried.
+        qat: Epochs of training with rounding that are in the quantized one.
     """
 
     files: Converted
     calibrated: int
     steps: tuple[Step, ...] = ()
+    qat: int = 0
 
 
 def quantize_stage(run: Run, dataset: DataSet, display: Display, how: How | None = None) -> Quantization:
@@ -110,19 +112,27 @@ def _make(run: Run, dataset: DataSet, display: Display, how: How, plain: Convert
         model = load_keras_model(run.file(KERAS), "quantization")
         plain = convert(model, info.preprocessing.apply(samples.x), how.form)
     begun, steps = better_numbers(plain, learned, samples, seed, info.preprocessing, how.asked, display.say)
-    files = _trained(run, dataset, display, how, begun) if how.qat else begun
-    # The float file says what was trained, before any rounding, with its channels scaled as those of the int8 file.
-    return _Made(replace(files, float_tflite=begun.float_tflite), len(samples), steps)
+    files, qat = _trained(run, dataset, display, how, begun) if how.qat else (begun, 0)
+    return _Made(files, len(samples), steps, qat)
 
 
-def _trained(run: Run, dataset: DataSet, display: Display, how: How, files: Converted) -> Converted:
-    """What quantization-aware training makes of the files."""
-    qat = qat_run(run, how.qat, files=files, resume=how.resume)
+def _trained(run: Run, dataset: DataSet, display: Display, how: How, begun: Converted) -> tuple[Converted, int]:
+    """What quantization-aware training makes of the files where the validation split finds it no worse, and epochs."""
+    qat = qat_run(run, how.qat, files=begun, resume=how.resume)
     display.say(f"Training with the rounding of int8, {how.qat} epochs, in {qat.path}")
     if KERAS not in qat.info.artefacts:
         with display.training() as watcher:
             train(qat, dataset, watcher, how.resume)
-    return quantized_from(qat)
+    # The float file says what was trained, before any rounding, with its channels scaled as those of the int8 file.
+    learned = replace(quantized_from(qat), float_tflite=begun.float_tflite)
+    held = training_splits(dataset, run.info.recipe).validation
+    before, after = (_judged(run, dataset, files, held).after for files in (begun, learned))
+    kept = after.accuracy >= before.accuracy
+    display.say(
+        f"Training with rounding: {before.accuracy * 100:.2f} to {after.accuracy * 100:.2f} % of {len(held)} "
+        f"validation samples, {'kept' if kept else 'not kept'}"
+    )
+    return (learned, how.qat) if kept else (begun, 0)
 
 
 def _with_contracts(
@@ -158,7 +168,7 @@ def _keep(
         max_drop=recipe.budget.max_drop,
         wanted_accuracy=recipe.budget.accuracy,
         steps=[QuantizationStep(**asdict(step)) for step in made.steps],
-        qat_epochs=how.qat,
+        qat_epochs=made.qat,
         ladder=list(ladder),
     )
     if how.form == Form():

@@ -77,9 +77,9 @@ def command(
     network errs least (auto).
     What --ranges and --repair try is judged on training samples that were held back, and kept where it gains.
 
-    --qat trains the run's network on, as its recipe says, with the rounding of int8 simulated (quantization-aware
-    training). --auto takes the cheapest of int8, --ranges auto, --repair, --qat and --scheme int16x8 that keeps the
-    accuracy on the validation split.
+    --qat trains the network on with the rounding of int8 simulated (quantization-aware training): it learns to give
+    what the float network gives, and is kept where the validation split finds it no worse. --auto takes the cheapest of
+    int8, --ranges auto, --repair, --qat and --scheme int16x8 that keeps the accuracy on the validation split.
 
     Float and int8 are compared on the whole test split; the exit code is 1 when more accuracy is lost than allowed. Of
     a filter, which has no accuracy, the distance of the outputs is told. The file carries its preprocessing contract.

@@ -5,6 +5,7 @@ It imports Keras, so nothing on the way to ``edgecnn --help`` may import it.
 
 from __future__ import annotations
 
+from edgecnn.layers.distilled import Distilled
 from edgecnn.layers.embedding import TokenEmbedding
 from edgecnn.layers.fake_quantization import FakeQuantization
 from edgecnn.layers.folded_norm import AddChannels, FoldedNorm
@@ -16,6 +17,7 @@ from edgecnn.layers.unit_bias import UnitBias
 
 __all__ = [
     "AddChannels",
+    "Distilled",
     "FakeQuantization",
     "FoldedNorm",
     "GraphOperation",

@@ -1,9 +1,10 @@
 """Quantization-aware training: a trained network goes on learning with the rounding of its int8 file simulated.
 
-It is an ordinary training in a run folder of its own, ``RUN/qat``: the recipe is that of RUN but for how it learns,
-and ``model.py`` makes the fake-quantized network of the two ``.tflite`` files beside it. So checkpoints, ``--resume``,
-augmentation, class weights and the learning curve are those of every training. What was learned is then written into
-the int8 file, number by number (``requantize``).
+It learns from the float network, not from the labels: what is to be won back is what rounding took, and a few epochs of
+labels at another rate would move the network elsewhere (``Distilled``). It is an ordinary training in a run folder of
+its own, ``RUN/qat``: the recipe is that of RUN but for how it learns, and ``model.py`` makes the fake-quantized network
+of the two ``.tflite`` files beside it. So checkpoints, ``--resume``, augmentation and the learning curve are those of
+every training. What was learned is then written into the int8 file, number by number (``requantize``).
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ def _recipe(run: Run, recipe: Recipe, epochs: int, learning_rate: float, ranges:
         "head_epochs": 0,
         "precision": "float32",
         "early_stopping": None,
+        "keep": "last",    # the rate falls to 0: the last epoch is the quietest
     }
     return recipe.model_copy(update={"model": model, "train": recipe.train.model_copy(update=changed)})
 
@@ -158,8 +160,14 @@ def network(folder: Path, ranges: Ranges, updates: int) -> Any:
         ranges: ``learned`` or ``moving``.
         updates: For moving ranges, the number of batches after which they stay.
     """
+    from edgecnn.layers import Distilled
+
     pair = _pair(files_of(Run(folder)))
-    return fake_quantized(pair, kind=ranges, updates=updates, round_output=False)
+    rounded = fake_quantized(pair, kind=ranges, updates=updates, round_output=False)
+    student = Distilled(rounded.inputs, rounded.outputs)
+    last = next(node for node in pair.real.nodes if pair.real.outputs[0] in node.outputs)
+    student.learn_from(fake_quantized(pair, quantize=()), last.op in ("SOFTMAX", "LOGISTIC"))
+    return student
 
 
 def quantized_from(qat: Run) -> Converted:

@@ -13,7 +13,7 @@ from edgecnn.keras_quiet import load_keras_model
 from edgecnn.quantization.convert import Converted, convert
 from edgecnn.quantization.graph_layers import fake_quantized, trained
 from edgecnn.quantization.pair import Pair, match_graphs, values
-from edgecnn.quantization.qat import FOLDER, Ranges, files_of, qat_run, quantized_from
+from edgecnn.quantization.qat import FOLDER, Ranges, files_of, network, qat_run, quantized_from
 from edgecnn.runs import CHECKPOINT, KERAS, Run
 from edgecnn.training.train import train
 from firmware_export.tflite import read_model
@@ -112,8 +112,21 @@ def test_recipe_is_that_of_the_run_but_for_how_it_learns(begun: Begun, tmp_path:
     run = copy_of(begun, tmp_path / "run")
     before, after = run.info.recipe, qat_run(run, 5, files=begun[2]).info.recipe
     assert (after.data, after.preprocess, after.train.batch) == (before.data, before.preprocess, before.train.batch)
-    assert (after.train.monitor, after.train.keep, after.train.epochs) == (before.train.monitor, before.train.keep, 5)
+    assert (after.train.monitor, after.train.keep, after.train.epochs) == (before.train.monitor, "last", 5)
     assert after.train.schedule is not None and after.train.schedule.name == "cosine"
+
+
+def test_it_learns_from_the_float_network_and_labels_only_judge(begun: Begun, tmp_path: Path) -> None:
+    run, (_, dataset, files) = copy_of(begun, tmp_path / "run"), begun
+    qat = qat_run(run, 1, files=files)
+    model = network(qat.path, "learned", 0)
+    samples = run.info.preprocessing.apply(dataset.train.x[:64]).reshape(-1, 8, 8, 1)
+    model.compile(loss="sparse_categorical_crossentropy")
+    exact = fake_quantized(pair_of(files), quantize=())(samples)
+    wrong = (dataset.train.y[:64] + 1) % 10
+    distance = float(model.compute_loss(samples, wrong, model(samples), training=True))
+    assert 0 < distance < 0.05 < 1 < float(model.compute_loss(samples, wrong, model(samples), training=False))
+    assert float(model.compute_loss(samples, wrong, exact, training=True)) == pytest.approx(0, abs=1e-6)
 
 
 def test_filter_has_nothing_to_learn(begun: Begun, tmp_path: Path) -> None:
