@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from firmware_export.bounds import check_arena, check_bounds
 from firmware_export.emit import emit
 from firmware_export.graph import Graph, verify
+from firmware_export.instruction_sets import PORTABLE
 from firmware_export.lowering import lower
 from firmware_export.ops import check_graph
 from firmware_export.passes import prepare, run_passes
@@ -35,7 +36,12 @@ class Compiled:
 
 
 def compile_model(
-    data: bytes, source: str, name: str, labels: tuple[str, ...] = (), single_header: bool = False
+    data: bytes,
+    source: str,
+    name: str,
+    labels: tuple[str, ...] = (),
+    single_header: bool = False,
+    instruction_set: str = PORTABLE,
 ) -> Compiled:
     """Compile a model.
 
@@ -45,6 +51,7 @@ def compile_model(
         name: The C identifier that everything is named after.
         labels: Names of the classes; none where they are not known.
         single_header: One file in the manner of the stb libraries, instead of four.
+        instruction_set: A key of ``instruction_sets.LOWERINGS``; the C is for processors that have it.
 
     Raises:
         ModelError: The file cannot be read, or holds something that is not supported.
@@ -56,7 +63,7 @@ def compile_model(
     check_graph(prepared)
     simplified = run_passes(prepared)
     verify(simplified)
-    planned = plan(lower(simplified, name))
+    planned = plan(lower(simplified, name, instruction_set))
     check_arena(graph, planned.arena_bytes)
     files = emit(planned, hashlib.sha256(data).hexdigest(), labels, single_header)
     return Compiled(graph, prepared, planned, files)

@@ -181,6 +181,7 @@ class Program:
         layers: In an order in which they can run.
         inputs: Values that the caller fills.
         outputs: Values that the caller reads; they lie in the caller's memory.
+        instruction_set: Folder of its kernels; those that are not there are portable.
     """
 
     name: str
@@ -188,6 +189,7 @@ class Program:
     layers: tuple[Layer, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    instruction_set: str = "portable"
 
 
 def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from firmware_export.errors import ModelError
 from firmware_export.graph import DTYPE_BITS, Graph, Tensor, short_name
+from firmware_export.instruction_sets import LOWERINGS, PORTABLE
 from firmware_export.layer import C_TYPES, Layer, Program, Read, Value, rows_of
 from firmware_export.ops import OPS
 
@@ -55,12 +56,13 @@ class _Lowering:
         return value
 
 
-def lower(graph: Graph, name: str) -> Program:
+def lower(graph: Graph, name: str, instruction_set: str = PORTABLE) -> Program:
     """Make the program of a graph whose nodes were all checked.
 
     Args:
         graph: After the passes.
         name: The C identifier of the network.
+        instruction_set: A key of ``instruction_sets.LOWERINGS``.
 
     Raises:
         ModelError: An input or output has a type that has no place in C, or no elements.
@@ -75,9 +77,13 @@ def lower(graph: Graph, name: str) -> Program:
         rows, elements = rows_of(graph.tensors[index].shape)
         value = lowering.output(index, rows, elements * DTYPE_BITS[graph.tensors[index].dtype] // 8)
         inputs.append(value.index)
+    special = LOWERINGS[instruction_set]
     for node in graph.nodes:
         op = OPS[node.op]
-        if op.alias:
+        layer = special[node.op](lowering, node) if node.op in special else None
+        if layer is not None:
+            lowering.add(layer)
+        elif op.alias:
             lowering.alias(node.inputs[0], node.outputs[0])
         else:
             assert op.lower is not None, f"{node.op} must be gone after the passes"
@@ -92,7 +98,7 @@ def lower(graph: Graph, name: str) -> Program:
             value, shape=graph.tensors[index].shape, quant=_one_scale(graph.tensors[index])
         )
         outputs.append(value.index)
-    return Program(name, tuple(lowering.values), tuple(lowering.layers), tuple(inputs), tuple(outputs))
+    return Program(name, tuple(lowering.values), tuple(lowering.layers), tuple(inputs), tuple(outputs), instruction_set)
 
 
 def _one_scale(tensor: Tensor) -> tuple[float, int] | None:

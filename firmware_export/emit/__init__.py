@@ -35,7 +35,7 @@ def emit(plan: Plan, digest: str, labels: Sequence[str] = (), single_header: boo
         f"{model}.h": header,
         f"{model}.c": network_file(plan, names, labels),
         f"{model}_weights.h": weights_file(plan.program, names),
-        f"{model}_kernels.h": kernels_file(stems | {"fixed_point"}),
+        f"{model}_kernels.h": kernels_file(stems | {"fixed_point"}, plan.program.instruction_set),
     }
     if not single_header:
         return files

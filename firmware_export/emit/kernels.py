@@ -15,14 +15,15 @@ def kernels_file(stems: Iterable[str], folder: str = "portable") -> str:
 
     Args:
         stems: Names of kernel files, without ``.h``.
-        folder: The instruction set.
+        folder: The instruction set; a kernel that it has none of is portable.
     """
     texts: dict[str, str] = {}
 
     def collect(stem: str) -> None:
         if stem in texts:
             return
-        text = (FOLDER / folder / f"{stem}.h").read_text(encoding="utf-8")
+        own = FOLDER / folder / f"{stem}.h"
+        text = (own if own.is_file() else FOLDER / "portable" / f"{stem}.h").read_text(encoding="utf-8")
         for included in _LOCAL_INCLUDE.findall(text):
             collect(included)
         texts[stem] = _LOCAL_INCLUDE.sub("", text)

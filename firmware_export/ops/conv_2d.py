@@ -190,6 +190,7 @@ def window_layer(
     vertical: Axis,
     row_size: int,
     macs: int,
+    scratch_bytes: int = 0,
 ) -> Layer:
     """The layer of a convolution, with its accumulating form where there is one.
 
@@ -201,6 +202,7 @@ def window_layer(
         vertical: The vertical axis.
         row_size: Elements of an output row.
         macs: Of the node.
+        scratch_bytes: What a step of it needs; such a kernel has no accumulating form.
     """
     image = lowering.graph.tensors[node.inputs[0]]
     value = lowering.value(image.index).index
@@ -219,8 +221,9 @@ def window_layer(
         fields=fields,
         macs=macs,
         one_list=True,
+        scratch_bytes=scratch_bytes,
     )
-    if not vertical.is_single_window or vertical.kernel == 1:
+    if not vertical.is_single_window or vertical.kernel == 1 or scratch_bytes:
         return layer
     accumulating = replace(
         layer,
