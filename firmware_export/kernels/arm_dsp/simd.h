@@ -12,58 +12,62 @@
 
 #include "out_of_line.h"
 
-/* (low half of a, low half of b) */
-static inline int32_t ec_low_halves(int32_t a, int32_t b)
-{
-    int32_t both;
-    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(both) : "r"(a), "r"(b));
-    return both;
-}
+/* Eight int8 numbers to 16 bits, offsets added, each four of them in the order 0, 2, 1, 3; addresses move on. */
+#define EC_WIDEN_EIGHT(out, in, offsets)                                                                              \
+    do {                                                                                                              \
+        int32_t ec_four, ec_other;                                                                                    \
+        uint64_t ec_wide;                                                                                             \
+        __asm__ volatile(                                                                                             \
+            "ldr %[four], [%[from]], #4\n\t"                                                                          \
+            "ldr %[other], [%[from]], #4\n\t"                                                                         \
+            "sxtab16 %Q[wide], %[add], %[four]\n\t"                                                                   \
+            "sxtab16 %R[wide], %[add], %[four], ror #8\n\t"                                                           \
+            "strd %Q[wide], %R[wide], [%[to]], #8\n\t"                                                                \
+            "sxtab16 %Q[wide], %[add], %[other]\n\t"                                                                  \
+            "sxtab16 %R[wide], %[add], %[other], ror #8\n\t"                                                          \
+            "strd %Q[wide], %R[wide], [%[to]], #8"                                                                    \
+            : [from] "+r"(in), [to] "+r"(out), [four] "=&r"(ec_four), [other] "=&r"(ec_other), [wide] "=&r"(ec_wide)  \
+            : [add] "r"(offsets)                                                                                      \
+            : "memory");                                                                                              \
+    } while (0)
 
-/* (high half of a, high half of b) */
-static inline int32_t ec_high_halves(int32_t a, int32_t b)
-{
-    int32_t both;
-    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(both) : "r"(b), "r"(a));
-    return both;
-}
-
-/* Four int8 numbers to 16 bits, offsets added. */
-static inline void ec_widen_four(int16_t *out, const int8_t *in, int32_t offsets)
-{
-    int32_t four, even, odd, low, high;
-
-    memcpy(&four, in, 4);
-    even = __sxtab16(offsets, four);
-    odd = __sxtab16(offsets, (int32_t)((uint32_t)four >> 8 | (uint32_t)four << 24));
-    low = ec_low_halves(even, odd);
-    high = ec_high_halves(even, odd);
-    memcpy(out, &low, 4);
-    memcpy(out + 2, &high, 4);
-}
+/* Where the numbers of a group of four went. */
+#define EC_PLACE_OF_FOUR(i) (((i) & 1) << 1 | (i) >> 1)
 
 /* out[x][i] = in[x][i] + offset for width pixels of count numbers, `next` elements from one to the next in out; zeros
- * where in is NULL. */
+ * where in is NULL. Where count is a multiple of 4, numbers 1 and 2 of each four change places; out is then divisible by
+ * 4 as an address. */
 static EC_OUT_OF_LINE void ec_widen(
     int16_t *out, int32_t next, const int8_t *in, int32_t width, int32_t count, int32_t offset)
 {
     const int32_t offsets = (int32_t)((uint32_t)offset << 16 | ((uint32_t)offset & 0xFFFFu));
+    const int32_t gap = next - count;
     int32_t left;
 
-    for (; width > 0; width--, out += next - count) {
-        if (in == NULL) {
-            for (left = count; left > 0; left--) {
-                *out++ = 0;
-            }
-            continue;
+    if (in == NULL) {
+        for (; width > 0; width--, out += next) {
+            memset(out, 0, sizeof(*out) * (size_t)count);
         }
-        for (left = count; left >= 4; left -= 4) {
-            ec_widen_four(out, in, offsets);
+        return;
+    }
+    if (count & 3) {
+        for (; width > 0; width--, out += gap) {
+            for (left = count; left > 0; left--) {
+                *out++ = (int16_t)(*in++ + offset);
+            }
+        }
+        return;
+    }
+    for (; width > 0; width--, out += gap) {
+        for (left = count; left >= 8; left -= 8) {
+            EC_WIDEN_EIGHT(out, in, offsets);
+        }
+        if (left > 0) {
+            for (left = 0; left < 4; left++) {
+                out[EC_PLACE_OF_FOUR(left)] = (int16_t)(in[left] + offset);
+            }
             in += 4;
             out += 4;
-        }
-        for (; left > 0; left--) {
-            *out++ = (int16_t)(*in++ + offset);
         }
     }
 }
@@ -74,9 +78,10 @@ static EC_OUT_OF_LINE void ec_widen(
 static inline int8_t ec_round_twice(int32_t twice, int32_t multiplier, int32_t shift, int32_t half)
 {
     const int32_t carry = (int32_t)((uint32_t)half << (shift - 1)) + (twice >> 31);
-    const int64_t start = (int64_t)((uint64_t)(uint32_t)carry << 32 | UINT32_C(0x80000000));
+    int32_t high;
 
-    return (int8_t)__ssat((int32_t)(((int64_t)twice * multiplier + start) >> 32) >> shift, 8);
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(multiplier), "r"(carry));
+    return (int8_t)__ssat(high >> shift, 8);
 }
 
 #endif
