@@ -13,6 +13,7 @@ from firmware_export.ops.base import Lowering, constant
 from firmware_export.ops.requantize import ChannelScales, bias_of, channel_scales, fused_range
 from firmware_export.ops.window import Axis, axes
 
+
 def lower(lowering: Lowering, node: Node) -> Layer | None:
     """A convolution in one group without dilation along the row, or None where the portable kernel has to do it."""
     graph = lowering.graph
@@ -58,7 +59,7 @@ def _fields(
     size += size % 2
     shifted = step % 2 == 1 and horizontal.out > 1
     fields: dict[str, FieldValue] = {
-        "weights": Array(paired(by_column), "[out_channels / 2][kernel_w][kernel_h][depth] of 256 * odd + even channel"),
+        "weights": Array(paired(by_column), "[out_channels / 2][kernel_w][kernel_h][depth]: 256 * odd + even"),
         "channels": channel_table(bias, scales),
         "in_width": horizontal.size,
         "depth": depth,
@@ -71,6 +72,5 @@ def _fields(
         "out_width": horizontal.out,
         "out_channels": channels,
         "in_offset": -scales.in_zero_point,
-        "out_half": 2 * scales.out_zero_point + 1,
     }
     return fields, (2 * size + 2 if shifted else size)

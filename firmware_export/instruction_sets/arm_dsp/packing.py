@@ -42,10 +42,11 @@ def pairs_are_exact(filters: NDArray[np.int8], bias: NDArray[np.int64], scales: 
 
 
 def channel_table(bias: NDArray[np.int64], scales: ChannelScales) -> Array:
-    """``[channels][3]``: twice the bias, multiplier, right shift."""
+    """``struct ec_channel`` for each channel: ``[channels][4]``."""
     shift = np.where(scales.multiplier == 0, 1, -scales.shift)
-    table = np.stack([2 * bias, scales.multiplier, shift], axis=1).astype(np.int32)
-    return Array(table, "[out_channels][3]: twice the bias, multiplier, right shift")
+    carry = (2 * scales.out_zero_point + 1) << (shift - 1)
+    table = np.stack([2 * bias, scales.multiplier, carry, shift], axis=1).astype(np.int32)
+    return Array(table, "[out_channels][4]: twice the bias, multiplier, carry, right shift")
 
 
 def paired(filters: NDArray[np.int8]) -> NDArray[np.int32]:

@@ -9,7 +9,7 @@
 
 struct ec_conv_2d_pairs {
     const int32_t *weights;  /* [out_channels / 2][4 * fours] halfwords, each 256 * odd channel + even channel */
-    const int32_t *channels; /* [out_channels][3]: twice the bias, multiplier, right shift */
+    const int32_t *channels; /* [out_channels][4]: twice the bias, multiplier, carry, right shift */
     int32_t in_width, depth; /* of the input, in pixels, and its channels */
     int32_t kernel_h;
     int32_t before, after; /* zeros around the columns, in elements of 16 bits */
@@ -17,13 +17,8 @@ struct ec_conv_2d_pairs {
     int32_t fours;         /* what a filter sees, by 4 */
     int32_t step;          /* elements from a pixel to the next */
     int32_t out_width, out_channels;
-    int32_t in_offset, out_half; /* minus the input's zero point; twice the output's zero point, plus 1 */
-    int32_t low, high;           /* of the fused activation */
-};
-
-/* Sums of a pair of channels for two pixels: of the even channel, and of 256 times the odd one and the even one. */
-struct ec_pair_sums {
-    int32_t even0, even1, both0, both1;
+    int32_t in_offset; /* minus the input's zero point */
+    int32_t low, high; /* of the fused activation */
 };
 
 /* Four numbers of each pixel: 13 instructions for 16 products. Compilers know no way to move an address on while they
@@ -43,28 +38,50 @@ struct ec_pair_sums {
     "smlad %[even1], %R[x], %[high], %[even1]\n\t"                                                                    \
     "smlad %[both1], %R[x], %R[pair], %[both1]\n\t"
 
+/* The same for one pixel: 8 for 8 products. */
+#define EC_ADD_FOUR_OF_ONE                                                                                            \
+    "ldrd %Q[pair], %R[pair], [%[weights]], #8\n\t"                                                                   \
+    "ldrd %Q[x], %R[x], [%[pixel0]], #8\n\t"                                                                          \
+    "sxtb16 %[low], %Q[pair]\n\t"                                                                                     \
+    "sxtb16 %[high], %R[pair]\n\t"                                                                                    \
+    "smlad %[even0], %Q[x], %[low], %[even0]\n\t"                                                                     \
+    "smlad %[both0], %Q[x], %Q[pair], %[both0]\n\t"                                                                   \
+    "smlad %[even0], %R[x], %[high], %[even0]\n\t"                                                                    \
+    "smlad %[both0], %R[x], %R[pair], %[both0]\n\t"
+
 #define EC_ADD_FOURS(text)                                                                                            \
     __asm__ volatile(text                                                                                             \
-        : [even0] "+r"(s.even0), [even1] "+r"(s.even1), [both0] "+r"(s.both0), [both1] "+r"(s.both1),                 \
+        : [even0] "+r"(even0), [even1] "+r"(even1), [both0] "+r"(both0), [both1] "+r"(both1),                         \
           [weights] "+r"(weights), [pixel0] "+r"(pixel0), [pixel1] "+r"(pixel1),                                      \
           [pair] "=&r"(pair), [x] "=&r"(x), [low] "=&r"(low), [high] "=&r"(high)                                      \
         :                                                                                                             \
         : "memory")
 
-/* Two pixels of the output, all channels; the second one lies `second` elements behind the first and is written to
- * out + next. */
+#define EC_ADD_FOURS_OF_ONE(text)                                                                                     \
+    __asm__ volatile(text                                                                                             \
+        : [even0] "+r"(even0), [both0] "+r"(both0), [weights] "+r"(weights), [pixel0] "+r"(pixel0),                   \
+          [pair] "=&r"(pair), [x] "=&r"(x), [low] "=&r"(low), [high] "=&r"(high)                                      \
+        :                                                                                                             \
+        : "memory")
+
+/* The sum of the odd channel, from that of 256 times it and the even one. */
+static inline int32_t ec_odd_sum(int32_t both, int32_t even)
+{
+    return (int32_t)((uint32_t)both - (uint32_t)even) >> 8;
+}
+
+/* Two pixels of the output, all channels; the second one lies `step` elements behind the first. */
 static EC_OUT_OF_LINE void ec_conv_2d_two_pixels(
-    const struct ec_conv_2d_pairs *layer, int8_t *out, int32_t next, const int16_t *pixel, int32_t second)
+    const struct ec_conv_2d_pairs *layer, int8_t *out, const int16_t *pixel, int32_t step)
 {
     const void *weights = layer->weights;
-    const int32_t *channel = layer->channels;
-    const int32_t half = layer->out_half;
+    const struct ec_channel *channel = (const struct ec_channel *)(const void *)layer->channels;
+    int8_t *next = out + layer->out_channels;
     int32_t left;
 
     for (left = layer->out_channels; left > 0; left -= 2) {
-        struct ec_pair_sums s = {0, 0, 0, 0};
-        const void *pixel0 = pixel, *pixel1 = pixel + second;
-        int32_t bias, multiplier, shift, fours, low, high;
+        const void *pixel0 = pixel, *pixel1 = pixel + step;
+        int32_t even0 = 0, even1 = 0, both0 = 0, both1 = 0, fours, low, high;
         uint64_t pair, x;
 
         for (fours = layer->fours; fours >= 4; fours -= 4) {
@@ -73,22 +90,38 @@ static EC_OUT_OF_LINE void ec_conv_2d_two_pixels(
         for (; fours > 0; fours--) {
             EC_ADD_FOURS(EC_ADD_FOUR);
         }
-        bias = channel[0];
-        multiplier = channel[1];
-        shift = channel[2];
-        out[0] = ec_round_twice(2 * s.even0 + bias, multiplier, shift, half);
-        out[next] = ec_round_twice(2 * s.even1 + bias, multiplier, shift, half);
+        both0 = ec_odd_sum(both0, even0);
+        both1 = ec_odd_sum(both1, even1);
+        ec_round_two(out++, next++, even0, even1, channel++);
         if (left > 1) {
-            s.both0 = (int32_t)((uint32_t)s.both0 - (uint32_t)s.even0) >> 8;
-            s.both1 = (int32_t)((uint32_t)s.both1 - (uint32_t)s.even1) >> 8;
-            bias = channel[3];
-            multiplier = channel[4];
-            shift = channel[5];
-            out[1] = ec_round_twice(2 * s.both0 + bias, multiplier, shift, half);
-            out[next + 1] = ec_round_twice(2 * s.both1 + bias, multiplier, shift, half);
+            ec_round_two(out++, next++, both0, both1, channel++);
         }
-        channel += 6;
-        out += 2;
+    }
+}
+
+/* One pixel of the output, all channels. */
+static EC_OUT_OF_LINE void ec_conv_2d_one_pixel(
+    const struct ec_conv_2d_pairs *layer, int8_t *out, const int16_t *pixel)
+{
+    const void *weights = layer->weights;
+    const struct ec_channel *channel = (const struct ec_channel *)(const void *)layer->channels;
+    int32_t left;
+
+    for (left = layer->out_channels; left > 0; left -= 2) {
+        const void *pixel0 = pixel;
+        int32_t even0 = 0, both0 = 0, fours, low, high;
+        uint64_t pair, x;
+
+        for (fours = layer->fours; fours >= 4; fours -= 4) {
+            EC_ADD_FOURS_OF_ONE(EC_ADD_FOUR_OF_ONE EC_ADD_FOUR_OF_ONE EC_ADD_FOUR_OF_ONE EC_ADD_FOUR_OF_ONE);
+        }
+        for (; fours > 0; fours--) {
+            EC_ADD_FOURS_OF_ONE(EC_ADD_FOUR_OF_ONE);
+        }
+        *out++ = ec_round_twice(even0, channel++);
+        if (left > 1) {
+            *out++ = ec_round_twice(ec_odd_sum(both0, even0), channel++);
+        }
     }
 }
 
@@ -111,27 +144,26 @@ static inline void ec_conv_2d_pairs(
     const struct ec_conv_2d_pairs *layer, int8_t *out, const int8_t *const *in, void *scratch)
 {
     const int32_t size = layer->before + layer->in_width * layer->kernel_h * layer->depth + layer->after;
-    const int32_t next = layer->out_channels;
-    int32_t second = layer->step;
+    int32_t step = layer->step;
     int16_t *columns = (int16_t *)scratch;
     int32_t left;
 
     ec_conv_2d_columns(layer, columns, in);
     if (layer->shifted) {
         memcpy(columns + size + 1, columns, sizeof(*columns) * (size_t)size);
-        second += size + 1;
+        step += size + 1;
     }
     for (left = layer->out_width; left > 1; left -= 2) {
-        ec_conv_2d_two_pixels(layer, out, next, columns, second);
+        ec_conv_2d_two_pixels(layer, out, columns, step);
         columns += 2 * layer->step;
-        out += 2 * next;
+        out += 2 * layer->out_channels;
     }
     if (left > 0) {
-        ec_conv_2d_two_pixels(layer, out, 0, columns, 0);
-        out += next;
+        ec_conv_2d_one_pixel(layer, out, columns);
+        out += layer->out_channels;
     }
     if (layer->low > -128 || layer->high < 127) {
-        for (left = layer->out_width * next; left > 0; left--) {
+        for (left = layer->out_width * layer->out_channels; left > 0; left--) {
             out--;
             *out = (int8_t)ec_clamp(*out, layer->low, layer->high);
         }

@@ -72,16 +72,35 @@ static EC_OUT_OF_LINE void ec_widen(
     }
 }
 
-/* Twice a sum to int8: 2 * zero point + 1 is `half`. The sum is below 2^30, the multiplier at least 2^30 or 0, and
- * shift at least 1. gemmlowp's first rounding is floor((twice * multiplier + 2^31) / 2^32), and what that has of the
- * sign is the sum's: so the second, half away from zero, and the zero point are one addition to the high word. */
-static inline int8_t ec_round_twice(int32_t twice, int32_t multiplier, int32_t shift, int32_t half)
+/* How the sums of a channel become int8. */
+struct ec_channel {
+    int32_t twice_bias;
+    int32_t multiplier; /* 2^30 or more, or 0 */
+    int32_t carry;      /* the zero point and a half, shifted left by `shift` */
+    int32_t shift;      /* to the right, 1 or more */
+};
+
+/* (sum + bias) * multiplier * 2^(-31 - shift) + zero point, a sum below 2^30. gemmlowp's first rounding is that of the
+ * high word of twice the product. What it leaves has the sign of the sum, so the second one, half away from zero, and
+ * the zero point are one addition to that word. */
+static inline int8_t ec_round_twice(int32_t sum, const struct ec_channel *channel)
 {
-    const int32_t carry = (int32_t)((uint32_t)half << (shift - 1)) + (twice >> 31);
+    const int32_t twice = 2 * sum + channel->twice_bias;
+    const int32_t carry = channel->carry + (twice >> 31);
     int32_t high;
 
-    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(multiplier), "r"(carry));
-    return (int8_t)__ssat(high >> shift, 8);
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(channel->multiplier), "r"(carry));
+    return (int8_t)__ssat(high >> channel->shift, 8);
+}
+
+/* The same for two sums; out and next may not lie in the channel's memory. */
+static inline void ec_round_two(
+    int8_t *out, int8_t *next, int32_t sum, int32_t next_sum, const struct ec_channel *channel)
+{
+    const struct ec_channel own = *channel;
+
+    *out = ec_round_twice(sum, &own);
+    *next = ec_round_twice(next_sum, &own);
 }
 
 #endif
