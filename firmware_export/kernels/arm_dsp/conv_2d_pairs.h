@@ -8,13 +8,14 @@
 #include "simd.h"
 
 struct ec_conv_2d_pairs {
-    const int32_t *weights;  /* [out_channels / 2][4 * fours] halfwords, each 256 * odd channel + even channel */
+    const int32_t *weights;  /* [out_channels / 2][16 * sixteens + 4 * fours] halfwords, each 256 * odd channel + even channel */
     const int32_t *channels; /* [out_channels][4]: twice the bias, multiplier, carry, right shift */
     int32_t in_width, depth; /* of the input, in pixels, and its channels */
     int32_t kernel_h;
     int32_t before, after; /* zeros around the columns, in elements of 16 bits */
     int32_t shifted;       /* whether a copy of the columns, one element further on, serves the odd pixels */
-    int32_t fours;         /* what a filter sees, by 4 */
+    int32_t sixteens;      /* what a filter sees, by 16 */
+    int32_t fours;         /* and the rest by 4 */
     int32_t step;          /* elements from a pixel to the next */
     int32_t out_width, out_channels;
     int32_t in_offset; /* minus the input's zero point */
@@ -81,13 +82,13 @@ static EC_OUT_OF_LINE void ec_conv_2d_two_pixels(
 
     for (left = layer->out_channels; left > 0; left -= 2) {
         const void *pixel0 = pixel, *pixel1 = pixel + step;
-        int32_t even0 = 0, even1 = 0, both0 = 0, both1 = 0, fours, low, high;
+        int32_t even0 = 0, even1 = 0, both0 = 0, both1 = 0, terms, low, high;
         uint64_t pair, x;
 
-        for (fours = layer->fours; fours >= 4; fours -= 4) {
+        for (terms = layer->sixteens; terms != 0; terms--) {
             EC_ADD_FOURS(EC_ADD_FOUR EC_ADD_FOUR EC_ADD_FOUR EC_ADD_FOUR);
         }
-        for (; fours > 0; fours--) {
+        for (terms = layer->fours; terms != 0; terms--) {
             EC_ADD_FOURS(EC_ADD_FOUR);
         }
         both0 = ec_odd_sum(both0, even0);
@@ -109,13 +110,13 @@ static EC_OUT_OF_LINE void ec_conv_2d_one_pixel(
 
     for (left = layer->out_channels; left > 0; left -= 2) {
         const void *pixel0 = pixel;
-        int32_t even0 = 0, both0 = 0, fours, low, high;
+        int32_t even0 = 0, both0 = 0, terms, low, high;
         uint64_t pair, x;
 
-        for (fours = layer->fours; fours >= 4; fours -= 4) {
+        for (terms = layer->sixteens; terms != 0; terms--) {
             EC_ADD_FOURS_OF_ONE(EC_ADD_FOUR_OF_ONE EC_ADD_FOUR_OF_ONE EC_ADD_FOUR_OF_ONE EC_ADD_FOUR_OF_ONE);
         }
-        for (; fours > 0; fours--) {
+        for (terms = layer->fours; terms != 0; terms--) {
             EC_ADD_FOURS_OF_ONE(EC_ADD_FOUR_OF_ONE);
         }
         *out++ = ec_round_twice(even0, channel++);
