@@ -11,6 +11,7 @@ from firmware_export.graph import Graph, verify
 from firmware_export.instruction_sets import PORTABLE
 from firmware_export.lowering import lower
 from firmware_export.ops import check_graph
+from firmware_export.ops.base import Optimize
 from firmware_export.passes import prepare, run_passes
 from firmware_export.plan import Plan
 from firmware_export.schedule import plan
@@ -42,6 +43,7 @@ def compile_model(
     labels: tuple[str, ...] = (),
     single_header: bool = False,
     instruction_set: str = PORTABLE,
+    optimize: Optimize = "balanced",
 ) -> Compiled:
     """Compile a model.
 
@@ -52,6 +54,7 @@ def compile_model(
         labels: Names of the classes; none where they are not known.
         single_header: One file in the manner of the stb libraries, instead of four.
         instruction_set: A key of ``instruction_sets.LOWERINGS``; the C is for processors that have it.
+        optimize: What kernels are chosen for.
 
     Raises:
         ModelError: The file cannot be read, or holds something that is not supported.
@@ -63,7 +66,7 @@ def compile_model(
     check_graph(prepared)
     simplified = run_passes(prepared)
     verify(simplified)
-    planned = plan(lower(simplified, name, instruction_set))
+    planned = plan(lower(simplified, name, instruction_set, optimize))
     check_arena(graph, planned.arena_bytes)
     files = emit(planned, hashlib.sha256(data).hexdigest(), labels, single_header)
     return Compiled(graph, prepared, planned, files)

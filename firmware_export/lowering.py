@@ -9,6 +9,7 @@ from firmware_export.graph import DTYPE_BITS, Graph, Tensor, short_name
 from firmware_export.instruction_sets import LOWERINGS, PORTABLE
 from firmware_export.layer import C_TYPES, Layer, Program, Read, Value, rows_of
 from firmware_export.ops import OPS
+from firmware_export.ops.base import Optimize
 
 
 @dataclass
@@ -16,6 +17,7 @@ class _Lowering:
     """The program so far; what operators see of it is ``ops.base.Lowering``."""
 
     graph: Graph
+    optimize: Optimize = "balanced"
     values: list[Value] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     holds: dict[int, int] = field(default_factory=dict)    # tensor -> value
@@ -56,18 +58,19 @@ class _Lowering:
         return value
 
 
-def lower(graph: Graph, name: str, instruction_set: str = PORTABLE) -> Program:
+def lower(graph: Graph, name: str, instruction_set: str = PORTABLE, optimize: Optimize = "balanced") -> Program:
     """Make the program of a graph whose nodes were all checked.
 
     Args:
         graph: After the passes.
         name: The C identifier of the network.
         instruction_set: A key of ``instruction_sets.LOWERINGS``.
+        optimize: What kernels are chosen for.
 
     Raises:
         ModelError: An input or output has a type that has no place in C, or no elements.
     """
-    lowering = _Lowering(graph)
+    lowering = _Lowering(graph, optimize)
     for index in (*graph.inputs, *graph.outputs):
         tensor = graph.tensors[index]
         if tensor.dtype not in C_TYPES or not tensor.size:

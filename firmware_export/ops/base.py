@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,15 @@ QUANTIZE = (
 ReferenceFunction = Callable[[Graph, Node, Inputs], tuple[NDArray[Any], ...]]
 
 
+Optimize = Literal["balanced", "speed"]
+"""What kernels are chosen for: ``speed`` may take more flash and RAM."""
+
+
 class Lowering(Protocol):
     """What an operator is given to make layers of its node."""
 
     graph: Graph
+    optimize: Optimize
 
     def value(self, tensor: int) -> Value:
         """The value that holds a tensor: computed by an earlier layer, the network's input, or a constant."""

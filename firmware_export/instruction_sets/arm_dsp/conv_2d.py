@@ -1,4 +1,4 @@
-"""CONV_2D: ``kernels/arm_dsp/conv_2d_pairs.h``."""
+"""CONV_2D: ``kernels/arm_dsp/conv_2d_pairs.h``, for speed ``conv_2d_winograd.h``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_export.graph import Node
-from firmware_export.instruction_sets.arm_dsp.packing import WIDENED, channel_table, paired, pairs_are_exact
+from firmware_export.instruction_sets.arm_dsp.packing import (
+    WIDENED,
+    channel_table,
+    paired,
+    pairs_are_exact,
+    sums_are_exact,
+)
 from firmware_export.layer import Array, FieldValue, Layer
 from firmware_export.ops import conv_2d
 from firmware_export.ops.base import Lowering, constant
@@ -19,26 +25,68 @@ def lower(lowering: Lowering, node: Node) -> Layer | None:
     graph = lowering.graph
     image, filters = graph.tensors[node.inputs[0]], constant(graph.tensors[node.inputs[1]])
     vertical, horizontal = axes(graph, node, image.shape, filters.shape[1:3])
-    channels, depth = filters.shape[0], filters.shape[3]
-    scales = channel_scales(graph, node, channels)
-    if image.dtype != "int8" or depth != image.shape[3] or (horizontal.dilation > 1 and horizontal.kernel > 1):
+    channels = filters.shape[0]
+    scales, bias = channel_scales(graph, node, channels), bias_of(graph, node, 2, channels)
+    if image.dtype != "int8" or filters.shape[3] != image.shape[3]:
         return None
-    if not pairs_are_exact(filters, bias_of(graph, node, 2, channels), scales):
+    if horizontal.dilation > 1 and horizontal.kernel > 1:
         return None
-    fields, elements = _fields(filters, bias_of(graph, node, 2, channels), scales, horizontal)
     if vertical.is_single_window and vertical.kernel > 1:
         return None    # one that adds up row after row needs less memory
+    if not sums_are_exact(filters, bias, scales):
+        return None
+    if lowering.optimize == "speed" and _winograd_fits(filters, horizontal):
+        kernel, (fields, elements) = "conv_2d_winograd", _winograd_fields(filters, bias, scales, horizontal)
+    elif pairs_are_exact(filters, scales):
+        kernel, (fields, elements) = "conv_2d_pairs", _fields(filters, bias, scales, horizontal)
+    else:
+        return None
     low, high = fused_range(graph, node)
     return conv_2d.window_layer(
         lowering,
         node,
-        "conv_2d_pairs",
+        kernel,
         {**fields, "low": low, "high": high},
         vertical,
         channels * horizontal.out,
         conv_2d.macs(graph, node),
         scratch_bytes=2 * elements,
     )
+
+
+def _winograd_fits(filters: NDArray[np.int8], horizontal: Axis) -> bool:
+    """Whether F(2, 3) along the row can do it."""
+    return filters.shape[2] == 3 and filters.shape[3] % 4 == 0 and horizontal.stride == 1 and horizontal.out >= 4
+
+
+def _winograd_fields(
+    filters: NDArray[np.int8], bias: NDArray[np.int64], scales: ChannelScales, horizontal: Axis
+) -> tuple[dict[str, FieldValue], int]:
+    """The fields of ``struct ec_conv_2d_winograd`` but for the activation's, and elements of its scratch."""
+    channels, kernel_h, _, depth = filters.shape
+    column = kernel_h * depth
+    g0, g1, g2 = (filters[:, :, x].astype(np.int16).reshape(channels, column) for x in range(3))
+    products = np.stack([g0 + g1 + g2, g0 - g1 + g2, 2 * g0, 2 * g2], axis=1)
+    if channels % 2:
+        products = np.concatenate([products, np.zeros_like(products[:1])])
+    by_four = products.reshape(-1, 2, 4, column // 4, 4)[..., WIDENED]
+    words = np.ascontiguousarray(by_four.transpose(0, 2, 3, 1, 4), "<i2").reshape(-1).view("<i4").astype(np.int32)
+    before, in_size = horizontal.before * column, horizontal.size * column
+    size = max((horizontal.out + 2) * column, before + in_size)
+    fields: dict[str, FieldValue] = {
+        "weights": Array(words, "[out_channels / 2][m1, m2, m0, m3][column / 4][2][4] of 16 bits"),
+        "channels": channel_table(bias, scales),
+        "in_width": horizontal.size,
+        "depth": depth,
+        "kernel_h": kernel_h,
+        "column": column,
+        "before": before,
+        "after": size - before - in_size,
+        "out_width": horizontal.out,
+        "out_channels": channels,
+        "in_offset": -scales.in_zero_point,
+    }
+    return fields, size + 8 * column
 
 
 def _fields(

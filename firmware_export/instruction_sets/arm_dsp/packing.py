@@ -22,23 +22,30 @@ WIDENED = (0, 2, 1, 3)
 """The order of four numbers that were widened together (``ec_widen``)."""
 
 
-def pairs_are_exact(filters: NDArray[np.int8], bias: NDArray[np.int64], scales: ChannelScales) -> bool:
-    """Whether two channels fit into the products of one, and the rounding into a word.
+def sums_are_exact(filters: NDArray[np.int8], bias: NDArray[np.int64], scales: ChannelScales) -> bool:
+    """Whether twice a sum, and what rounds it, fit into a word.
 
     Args:
         filters: ``[channels, …]``.
         bias: ``[channels]``.
         scales: Of the node.
     """
-    magnitudes = np.abs(filters.astype(np.int64)).reshape(len(filters), -1).sum(axis=1)
     shifts = scales.shift[scales.multiplier != 0]
     return bool(
-        filters.min() > -128
-        and (magnitudes[1::2] * scales.largest_input < PAIR_LIMIT).all()
-        and (scales.largest_sums(magnitudes, bias) < SUM_LIMIT).all()
+        (scales.largest_sums(_magnitudes(filters), bias) < SUM_LIMIT).all()
         and (shifts <= -1).all()
         and (shifts >= -LARGEST_SHIFT).all()
     )
+
+
+def pairs_are_exact(filters: NDArray[np.int8], scales: ChannelScales) -> bool:
+    """Whether two channels fit into the products of one."""
+    return bool(filters.min() > -128 and (_magnitudes(filters)[1::2] * scales.largest_input < PAIR_LIMIT).all())
+
+
+def _magnitudes(filters: NDArray[np.int8]) -> NDArray[np.int64]:
+    sums: NDArray[np.int64] = np.abs(filters.astype(np.int64)).reshape(len(filters), -1).sum(axis=1)
+    return sums
 
 
 def channel_table(bias: NDArray[np.int64], scales: ChannelScales) -> Array:
