@@ -35,7 +35,7 @@ def lower(lowering: Lowering, node: Node) -> Layer | None:
         return None    # one that adds up row after row needs less memory
     if not sums_are_exact(filters, bias, scales):
         return None
-    if lowering.optimize == "speed" and _winograd_fits(filters, horizontal):
+    if lowering.optimize == "speed" and _winograd_fits(filters, scales, horizontal):
         kernel, (fields, elements) = "conv_2d_winograd", _winograd_fields(filters, bias, scales, horizontal)
     elif pairs_are_exact(filters, scales):
         kernel, (fields, elements) = "conv_2d_pairs", _fields(filters, bias, scales, horizontal)
@@ -54,9 +54,20 @@ def lower(lowering: Lowering, node: Node) -> Layer | None:
     )
 
 
-def _winograd_fits(filters: NDArray[np.int8], horizontal: Axis) -> bool:
-    """Whether F(2, 3) along the row can do it."""
-    return filters.shape[2] == 3 and filters.shape[3] % 4 == 0 and horizontal.stride == 1 and horizontal.out >= 4
+def _winograd_fits(filters: NDArray[np.int8], scales: ChannelScales, horizontal: Axis) -> bool:
+    """Whether F(2, 3) along the row can do it, without a sum that leaves the word on the way."""
+    if filters.shape[2] != 3 or horizontal.stride != 1 or horizontal.out < 4:
+        return False
+    sums = np.abs(_winograd_weights(filters).astype(np.int64)).sum(axis=(1, 2))
+    return bool((sums * 2 * scales.largest_input < 1 << 31).all())
+
+
+def _winograd_weights(filters: NDArray[np.int8]) -> NDArray[np.int16]:
+    """``[channels][m1, m2, m0, m3][column]``, a column being ``kernel_h * depth`` numbers, zeros to a multiple of 4."""
+    channels, kernel_h, _, depth = filters.shape
+    columns = filters.transpose(2, 0, 1, 3).reshape(3, channels, -1).astype(np.int16)
+    g0, g1, g2 = np.pad(columns, ((0, 0), (0, 0), (0, -columns.shape[2] % 4)))
+    return np.stack([g0 + g1 + g2, g0 - g1 + g2, 2 * g0, 2 * g2], axis=1)
 
 
 def _winograd_fields(
@@ -64,12 +75,11 @@ def _winograd_fields(
 ) -> tuple[dict[str, FieldValue], int]:
     """The fields of ``struct ec_conv_2d_winograd`` but for the activation's, and elements of its scratch."""
     channels, kernel_h, _, depth = filters.shape
-    column = kernel_h * depth
-    g0, g1, g2 = (filters[:, :, x].astype(np.int16).reshape(channels, column) for x in range(3))
-    products = np.stack([g0 + g1 + g2, g0 - g1 + g2, 2 * g0, 2 * g2], axis=1)
+    products = _winograd_weights(filters)
+    column = products.shape[2]
     if channels % 2:
         products = np.concatenate([products, np.zeros_like(products[:1])])
-    by_four = products.reshape(-1, 2, 4, column // 4, 4)[..., WIDENED]
+    by_four = products.reshape(-1, 2, 4, column // 4, 4)[..., WIDENED if depth % 4 == 0 else (0, 1, 2, 3)]
     words = np.ascontiguousarray(by_four.transpose(0, 2, 3, 1, 4), "<i2").reshape(-1).view("<i4").astype(np.int32)
     before, in_size = horizontal.before * column, horizontal.size * column
     size = max((horizontal.out + 2) * column, before + in_size)
@@ -80,6 +90,8 @@ def _winograd_fields(
         "depth": depth,
         "kernel_h": kernel_h,
         "column": column,
+        "sixteens": column // 16,
+        "fours": column // 4 % 4,
         "before": before,
         "after": size - before - in_size,
         "out_width": horizontal.out,

@@ -14,9 +14,10 @@
 struct ec_conv_2d_winograd {
     const int32_t *weights;  /* [out_channels / 2][4: m1, m2, m0, m3][column / 4][2][4] of 16 bits */
     const int32_t *channels; /* [out_channels][4]: struct ec_channel */
-    int32_t in_width, depth; /* of the input, in pixels, and its channels: a multiple of 4 */
+    int32_t in_width, depth; /* of the input, in pixels, and its channels */
     int32_t kernel_h;
-    int32_t column;        /* kernel_h * depth */
+    int32_t column;          /* kernel_h * depth, rounded up to a multiple of 4: weights of 0 take what is behind */
+    int32_t sixteens, fours; /* of it, and the rest */
     int32_t before, after; /* zeros around the columns, in elements of 16 bits */
     int32_t out_width;     /* 4 or more */
     int32_t out_channels;
@@ -46,48 +47,71 @@ struct ec_conv_2d_winograd {
         :                                                                                                             \
         : "memory")
 
-/* sums[pixel pair][channel of the pair] += numbers of two pixel pairs times the weights of two channels. */
-static EC_OUT_OF_LINE const void *ec_winograd_products(
-    int32_t *sums, const void *weights, const void *left, const void *right, int32_t column)
+/* Sums of two pixel pairs, each for the two channels of a pair. */
+struct ec_winograd_sums {
+    int32_t sum0, sum1, sum2, sum3;
+};
+
+/* sums += the numbers of two pixel pairs times the weights of two channels. */
+static inline const void *ec_winograd_add(
+    struct ec_winograd_sums *sums,
+    const struct ec_conv_2d_winograd *layer,
+    const void *weights,
+    const void *left,
+    const void *right)
 {
-    int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3], terms;
+    int32_t sum0 = sums->sum0, sum1 = sums->sum1, sum2 = sums->sum2, sum3 = sums->sum3, terms;
     uint64_t first, second, x;
 
-    for (terms = column >> 4; terms != 0; terms--) {
+    for (terms = layer->sixteens; terms != 0; terms--) {
         EC_WINOGRAD_FOURS(EC_WINOGRAD_FOUR EC_WINOGRAD_FOUR EC_WINOGRAD_FOUR EC_WINOGRAD_FOUR);
     }
-    for (terms = (column & 15) >> 2; terms != 0; terms--) {
+    for (terms = layer->fours; terms != 0; terms--) {
         EC_WINOGRAD_FOURS(EC_WINOGRAD_FOUR);
     }
-    sums[0] = sum0;
-    sums[1] = sum1;
-    sums[2] = sum2;
-    sums[3] = sum3;
+    sums->sum0 = sum0;
+    sums->sum1 = sum1;
+    sums->sum2 = sum2;
+    sums->sum3 = sum3;
     return weights;
 }
 
-/* out[m1, m2, m0, m3][column] of the pixel pair whose first column is given. */
-static inline void ec_winograd_transform(int16_t *out, const int16_t *columns, int32_t column)
-{
-    int32_t left;
+/* Four numbers of each of four columns to four of each product; addresses move on. */
+#define EC_WINOGRAD_TRANSFORM_FOUR                                                                                    \
+    "ldrd %Q[b], %R[b], [%[column1]], #8\n\t"                                                                         \
+    "ldrd %Q[c], %R[c], [%[column2]], #8\n\t"                                                                         \
+    "sadd16 %Q[m], %Q[b], %Q[c]\n\t"                                                                                  \
+    "sadd16 %R[m], %R[b], %R[c]\n\t"                                                                                  \
+    "strd %Q[m], %R[m], [%[product1]], #8\n\t"                                                                        \
+    "ssub16 %Q[m], %Q[c], %Q[b]\n\t"                                                                                  \
+    "ssub16 %R[m], %R[c], %R[b]\n\t"                                                                                  \
+    "strd %Q[m], %R[m], [%[product2]], #8\n\t"                                                                        \
+    "ldrd %Q[m], %R[m], [%[column0]], #8\n\t"                                                                         \
+    "ssub16 %Q[m], %Q[m], %Q[c]\n\t"                                                                                  \
+    "ssub16 %R[m], %R[m], %R[c]\n\t"                                                                                  \
+    "ldrd %Q[c], %R[c], [%[column3]], #8\n\t"                                                                         \
+    "strd %Q[m], %R[m], [%[product0]], #8\n\t"                                                                        \
+    "ssub16 %Q[c], %Q[c], %Q[b]\n\t"                                                                                  \
+    "ssub16 %R[c], %R[c], %R[b]\n\t"                                                                                  \
+    "strd %Q[c], %R[c], [%[product3]], #8"
 
-    for (left = column >> 1; left > 0; left--) {
-        int32_t d0, d1, d2, d3, m;
-        memcpy(&d0, columns, 4);
-        memcpy(&d1, columns + column, 4);
-        memcpy(&d2, columns + 2 * column, 4);
-        memcpy(&d3, columns + 3 * column, 4);
-        m = __sadd16(d1, d2);
-        memcpy(out, &m, 4);
-        m = __ssub16(d2, d1);
-        memcpy(out + column, &m, 4);
-        m = __ssub16(d0, d2);
-        memcpy(out + 2 * column, &m, 4);
-        m = __ssub16(d3, d1);
-        memcpy(out + 3 * column, &m, 4);
-        columns += 2;
-        out += 2;
-    }
+/* out[m1, m2, m0, m3][column] of the pixel pair whose first column is given. */
+static EC_OUT_OF_LINE void ec_winograd_transform(int16_t *out, const int16_t *columns, int32_t column)
+{
+    const int16_t *column0 = columns, *column1 = columns + column;
+    const int16_t *column2 = columns + 2 * column, *column3 = columns + 3 * column;
+    int16_t *product1 = out, *product2 = out + column, *product0 = out + 2 * column, *product3 = out + 3 * column;
+    int16_t *const end = product2;
+    uint64_t b, c, m;
+
+    do {
+        __asm__ volatile(EC_WINOGRAD_TRANSFORM_FOUR
+            : [column0] "+r"(column0), [column1] "+r"(column1), [column2] "+r"(column2), [column3] "+r"(column3),
+              [product0] "+r"(product0), [product1] "+r"(product1), [product2] "+r"(product2),
+              [product3] "+r"(product3), [b] "=&r"(b), [c] "=&r"(c), [m] "=&r"(m)
+            :
+            : "memory");
+    } while (product1 != end);
 }
 
 /* Twice a sum, of which the channel's bias is not part yet. */
@@ -101,6 +125,22 @@ static inline int8_t ec_round_doubled(int32_t twice, const struct ec_channel *ch
     return (int8_t)__ssat(high >> channel->shift, 8);
 }
 
+/* Four pixels of one channel. */
+static inline void ec_winograd_round(
+    int8_t *out, int32_t next, int32_t twice0, int32_t twice1, int32_t twice2, int32_t twice3,
+    const struct ec_channel *channel)
+{
+    const struct ec_channel own = *channel;
+
+    *out = ec_round_doubled(twice0, &own);
+    out += next;
+    *out = ec_round_doubled(twice1, &own);
+    out += next;
+    *out = ec_round_doubled(twice2, &own);
+    out += next;
+    *out = ec_round_doubled(twice3, &own);
+}
+
 /* Four pixels of the output, all channels. numbers: [2 pixel pairs][m1, m2, m0, m3][column] */
 static EC_OUT_OF_LINE void ec_winograd_four_pixels(
     const struct ec_conv_2d_winograd *layer, int8_t *out, const int16_t *numbers)
@@ -108,28 +148,27 @@ static EC_OUT_OF_LINE void ec_winograd_four_pixels(
     const int32_t column = layer->column, channels = layer->out_channels;
     const struct ec_channel *channel = (const struct ec_channel *)(const void *)layer->channels;
     const void *weights = layer->weights;
-    int32_t left, i;
+    int32_t left;
 
     for (left = channels; left > 0; left -= 2) {
         const int16_t *m = numbers, *n = numbers + 4 * column;
-        int32_t even[4] = {0, 0, 0, 0}, odd[4] = {0, 0, 0, 0};
+        struct ec_winograd_sums first = {0, 0, 0, 0}, other = {0, 0, 0, 0}, second;
 
-        weights = ec_winograd_products(even, weights, m, n, column);
-        weights = ec_winograd_products(odd, weights, m + column, n + column, column);
-        for (i = 0; i < 4; i++) {
-            const int32_t sum = (int32_t)((uint32_t)even[i] + (uint32_t)odd[i]);
-            odd[i] = (int32_t)((uint32_t)even[i] - (uint32_t)odd[i]);
-            even[i] = sum;
-        }
-        weights = ec_winograd_products(even, weights, m + 2 * column, n + 2 * column, column);
-        weights = ec_winograd_products(odd, weights, m + 3 * column, n + 3 * column, column);
-        for (i = 0; i < (left > 1 ? 2 : 1); i++) {
-            const struct ec_channel own = *channel++;
-            out[0] = ec_round_doubled(even[i], &own);
-            out[channels] = ec_round_doubled(odd[i], &own);
-            out[2 * channels] = ec_round_doubled(even[i + 2], &own);
-            out[3 * channels] = ec_round_doubled(odd[i + 2], &own);
-            out++;
+        weights = ec_winograd_add(&first, layer, weights, m, n);
+        weights = ec_winograd_add(&other, layer, weights, m + column, n + column);
+        second.sum0 = first.sum0 - other.sum0;
+        second.sum1 = first.sum1 - other.sum1;
+        second.sum2 = first.sum2 - other.sum2;
+        second.sum3 = first.sum3 - other.sum3;
+        first.sum0 += other.sum0;
+        first.sum1 += other.sum1;
+        first.sum2 += other.sum2;
+        first.sum3 += other.sum3;
+        weights = ec_winograd_add(&first, layer, weights, m + 2 * column, n + 2 * column);
+        weights = ec_winograd_add(&second, layer, weights, m + 3 * column, n + 3 * column);
+        ec_winograd_round(out++, channels, first.sum0, second.sum0, first.sum2, second.sum2, channel++);
+        if (left > 1) {
+            ec_winograd_round(out++, channels, first.sum1, second.sum1, first.sum3, second.sum3, channel++);
         }
     }
 }
