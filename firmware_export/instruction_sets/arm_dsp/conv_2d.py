@@ -64,8 +64,7 @@ def _winograd_fits(filters: NDArray[np.int8], scales: ChannelScales, horizontal:
 
 def _winograd_weights(filters: NDArray[np.int8]) -> NDArray[np.int16]:
     """``[channels][m1, m2, m0, m3][column]``, a column being ``kernel_h * depth`` numbers, zeros to a multiple of 4."""
-    channels, kernel_h, _, depth = filters.shape
-    columns = filters.transpose(2, 0, 1, 3).reshape(3, channels, -1).astype(np.int16)
+    columns = filters.transpose(2, 0, 1, 3).reshape(3, len(filters), -1).astype(np.int16)
     g0, g1, g2 = np.pad(columns, ((0, 0), (0, 0), (0, -columns.shape[2] % 4)))
     return np.stack([g0 + g1 + g2, g0 - g1 + g2, 2 * g0, 2 * g2], axis=1)
 
