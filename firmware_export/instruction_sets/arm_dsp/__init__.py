@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from firmware_export.graph import Node
-from firmware_export.instruction_sets.arm_dsp import conv_2d
+from firmware_export.instruction_sets.arm_dsp import addition, conv_2d, depthwise_conv_2d, fully_connected, pooling
 from firmware_export.layer import Layer
 from firmware_export.ops.base import Lowering
 
-LOWERINGS: Mapping[str, Callable[[Lowering, Node], Layer | None]] = {"CONV_2D": conv_2d.lower}
+LOWERINGS: Mapping[str, Callable[[Lowering, Node], Layer | None]] = {
+    "ADD": partial(addition.lower, sign=1),
+    "AVERAGE_POOL_2D": pooling.lower_average_pool,
+    "CONV_2D": conv_2d.lower,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d.lower,
+    "FULLY_CONNECTED": fully_connected.lower,
+    "MAX_POOL_2D": pooling.lower_max_pool,
+    "MEAN": pooling.lower_mean,
+    "SUB": partial(addition.lower, sign=-1),
+}
 """By operator. None leaves the node to the portable kernel."""

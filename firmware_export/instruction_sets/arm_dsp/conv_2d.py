@@ -128,6 +128,7 @@ def _fields(
         "shifted": int(shifted),
         "sixteens": run // 16,
         "fours": run // 4 % 4,
+        "points": int(kernel_h == kernel_w == 1 and depth % 4 == 0 and before == 0),
         "step": step,
         "out_width": horizontal.out,
         "out_channels": channels,

@@ -1,0 +1,57 @@
+"""Pools and MEAN: ``kernels/arm_dsp/*_fours.h``, which take what the portable kernels take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from firmware_export.graph import Node
+from firmware_export.instruction_sets.arm_dsp.portable import portable_layer
+from firmware_export.layer import Layer
+from firmware_export.ops import average_pool_2d, max_pool_2d, mean
+from firmware_export.ops.base import Lowering, output_tensor
+from firmware_export.ops.reduction import axes_of
+
+FEWEST_CHANNELS = 4
+
+SUM_BYTES = 4
+
+
+def lower_average_pool(lowering: Lowering, node: Node) -> Layer | None:
+    """AVERAGE_POOL_2D of four channels or more; None leaves it to the portable kernel."""
+    return _in_fours(lowering, node, average_pool_2d.lower, SUM_BYTES * _channels(lowering, node))
+
+
+def lower_max_pool(lowering: Lowering, node: Node) -> Layer | None:
+    """MAX_POOL_2D of four channels or more; None leaves it to the portable kernel."""
+    return _in_fours(lowering, node, max_pool_2d.lower, 0)
+
+
+def lower_mean(lowering: Lowering, node: Node) -> Layer | None:
+    """MEAN of an image over height, width or both; None leaves it to the portable kernel."""
+    graph = lowering.graph
+    image = graph.tensors[node.inputs[0]]
+    axes = axes_of(graph, node)
+    if len(image.shape) != 4 or 3 in axes or 0 in axes or not any(image.shape[axis] > 1 for axis in axes):
+        return None
+    return _in_fours(lowering, node, mean.lower, SUM_BYTES * output_tensor(graph, node).size)
+
+
+def _channels(lowering: Lowering, node: Node) -> int:
+    return lowering.graph.tensors[node.inputs[0]].shape[3]
+
+
+def _in_fours(
+    lowering: Lowering, node: Node, lower: Callable[[Lowering, Node], None], scratch_bytes: int
+) -> Layer | None:
+    """The portable layer with the kernel for four channels, which needs scratch memory where it adds up no rows."""
+    if output_tensor(lowering.graph, node).dtype != "int8" or _channels(lowering, node) < FEWEST_CHANNELS:
+        return None
+    layer = portable_layer(lowering, node, lower)
+    accumulating = None if layer.accumulating is None else _renamed(layer.accumulating)
+    return replace(_renamed(layer), accumulating=accumulating, scratch_bytes=scratch_bytes)
+
+
+def _renamed(layer: Layer) -> Layer:
+    kernel = f"{layer.kernel}_fours"
+    return replace(layer, kernel=kernel, function=layer.function.replace(layer.kernel, kernel))
