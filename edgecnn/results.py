@@ -127,29 +127,35 @@ class Entry(_Record):
     precision: Literal["float32", "int8", "int16", "mixed"]
     threads: int
     # Latency of one inference, batch 1: input handed over, run, output read.
-    init_ms: float = Field(description="Loading the model, from file to ready.")
-    first_ms: float = Field(description="The very first inference.")
+    init_ms: float = Field(description="Loading the model, from file to ready; of several processes, the median.")
+    first_ms: float = Field(description="The very first inference of a process; of several, the median.")
     mean_ms: float
     std_ms: float
     min_ms: float
     p50_ms: float
-    p50_low_ms: float = Field(description="Lower end of the median's 95 % interval, from a bootstrap over blocks.")
+    p50_low_ms: float = Field(
+        description="Lower end of the 95 % interval in which the median falls when the same command is run again, from "
+        "a bootstrap over processes and their turns."
+    )
     p50_high_ms: float
     p90_ms: float
     p95_ms: float
     p99_ms: float
     max_ms: float
-    num_warmup: int
-    steady: bool = Field(description="Whether latency had settled when the warm-up ended.")
+    num_warmup: int = Field(description="Uncounted runs until latency had settled, in all processes.")
+    steady: bool = Field(description="Whether latency had settled, in each process, when its warm-up ended.")
     num_runs: int
     blocks: list[int] = Field(
         description="Counted runs in each turn: the artefacts of a document are measured in turns, A B A B …"
+    )
+    processes: list[int] = Field(
+        default_factory=list, description="How many of the turns each fresh process took, one after the other."
     )
     latencies_ms: list[float] = Field(description="Every counted run, in order; none is left out.")
     outliers: int = Field(description="Runs above the upper quartile by more than 1.5 times the interquartile range.")
     pinned_core: int | None = None
     throughput_per_s: float = Field(description="Counted runs divided by their total time.")
-    peak_rss_bytes: int | None = Field(description="Peak resident memory of the fresh process after its runs.")
+    peak_rss_bytes: int | None = Field(description="Highest peak resident memory of a process after its runs.")
     arena_bytes: int | None = Field(default=None, description="What the network's activations take, where it is known.")
     profile: list[LayerTime] | None = Field(default=None, description="In the order in which layers run.")
     sustained: Sustained | None = None

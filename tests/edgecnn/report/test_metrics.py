@@ -10,7 +10,8 @@ from rich.console import Console
 
 from edgecnn.evaluate import evaluate_outputs
 from edgecnn.report import markdown, terminal_table
-from edgecnn.report.html import headlines, render
+from edgecnn.report.headlines import headlines
+from edgecnn.report.html import render
 from edgecnn.report.metrics import explained, in_words, known
 from edgecnn.results import Evaluation, Results
 from edgecnn.tasks import Task

@@ -36,7 +36,7 @@ def test_document_follows_the_published_schema(digits_results: Results, root: Pa
     ("place", "value"),
     [
         (("entries", 0, "p50_ms"), "fast"),
-        (("schema_version",), 2),
+        (("schema_version",), 1),
         (("device", "colour"), "green"),
         (("entries",), None),
     ],
