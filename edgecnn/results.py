@@ -153,7 +153,7 @@ class Results(_Record):
     device: DeviceRecord
     entries: list[Entry]
     history: HistoryRecord | None = None
-    memory: MemoryPlan | None = Field(default=None, description="Of the int8 model compiled to C.")
+    memory: MemoryPlan | None = Field(default=None, description="Of the integer model compiled to C.")
     notes: list[str] = Field(default_factory=list, description="What a reader should know about these figures.")
 
 

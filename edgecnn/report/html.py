@@ -11,7 +11,7 @@ from typing import Any
 from edgecnn.errors import MissingDependencyError
 from edgecnn.files import write_text
 from edgecnn.formats import ABSENT, count, milliseconds, percent, rate, shape_text, size
-from edgecnn.memory_plan import MemoryPlan, kept_words
+from edgecnn.memory_plan import MemoryPlan, arithmetic, kept_words
 from edgecnn.report.comparison import DOTS, comparison, latency_distribution
 from edgecnn.report.confusion import COUNTED, confusion_matrix, in_words
 from edgecnn.report.memory import in_words as in_memory_words
@@ -166,7 +166,7 @@ def headlines(results: Results) -> list[Headline]:
     found.append(Headline("Fastest, p50", f"{milliseconds(fastest.p50_ms)} ms", label))
     if (memory := results.memory) is not None:
         beside = f"; TFLite Micro's: {size(memory.tflm_arena_bytes)}" if memory.tflm_arena_bytes is not None else ""
-        found.append(Headline("RAM arena", size(memory.arena_bytes), f"compiled to C, int8{beside}"))
+        found.append(Headline("RAM arena", size(memory.arena_bytes), f"compiled to C, {arithmetic(memory)}{beside}"))
     return found
 
 

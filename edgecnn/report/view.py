@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from edgecnn.formats import count, milliseconds, percent, size
+from edgecnn.memory_plan import arithmetic
 from edgecnn.report.metrics import explained
 from edgecnn.results import ClassRecord, DeviceRecord, Entry, HistoryRecord, Results
 
@@ -180,7 +181,7 @@ def data_line(results: Results) -> str:
 
 
 def memory_line(results: Results) -> str | None:
-    """What the compiled int8 model needs of RAM and flash, in one line."""
+    """What the compiled model needs of RAM and flash, in one line."""
     plan = results.memory
     if plan is None:
         return None
@@ -188,7 +189,8 @@ def memory_line(results: Results) -> str | None:
     if plan.tflm_arena_bytes is not None:
         beside.append(f"TFLite Micro {count(plan.tflm_arena_bytes)} B")
     inner = f" ({', '.join(beside)})" if beside else ""
-    return f"compiled to C, int8: arena {count(plan.arena_bytes)} B{inner}, weights {count(plan.weight_bytes)} B"
+    needs = f"arena {count(plan.arena_bytes)} B{inner}, weights {count(plan.weight_bytes)} B"
+    return f"compiled to C, {arithmetic(plan)}: {needs}"
 
 
 def method(results: Results) -> list[str]:
