@@ -12,7 +12,7 @@ plain      int8 as TFLiteConverter writes it, batch norms left where they stand
 fold       the same with batch norms taken into other layers, as ``edgecnn quantize`` always does
 ranges     ``--ranges auto``
 repair     ``--ranges auto --repair``
-qat        training with the rounding simulated, from there on
+qat        training with the rounding simulated, from there on, whether it gains or not
 int16x8    16-bit activations
 layer      the one that ``quantize --analyze`` says loses most, in the file of ``fold``
 =========  =============================================================================================================
@@ -37,10 +37,11 @@ from edgecnn.keras_quiet import import_keras
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.quantization.analysis import analyse
 from edgecnn.quantization.convert import Converted, Form, convert, tensor_contracts
-from edgecnn.quantization.graph_layers import fake_quantized, trained
+from edgecnn.quantization.graph_layers import trained
 from edgecnn.quantization.improve import Asked, improved
 from edgecnn.quantization.observe import activations
 from edgecnn.quantization.pair import Pair, match_graphs
+from edgecnn.quantization.qat import LEARNING_RATE, student
 from edgecnn.quantization.requantize import requantized
 from edgecnn.recipe import DataSection
 from firmware_export.tflite import read_model
@@ -231,14 +232,12 @@ def pair_of(files: Converted) -> Pair:
 
 
 def learned_rounding(files: Converted, inputs: np.ndarray, truth: np.ndarray, epochs: int) -> bytes:
-    """The int8 file after training with its rounding simulated."""
+    """The int8 file after training with its rounding simulated, as ``edgecnn quantize --qat`` trains."""
     keras = import_keras("the benchmark")
     pair = pair_of(files)
-    model = fake_quantized(pair, kind="learned", round_output=False)
-    probabilities = pair.quantized.nodes[-1].op == "SOFTMAX"
-    rate = keras.optimizers.schedules.CosineDecay(3e-4, epochs * len(truth) // BATCH)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities)
-    model.compile(keras.optimizers.Adam(rate), loss)
+    model = student(pair, "learned")
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(truth) // BATCH)
+    model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy())
     model.fit(inputs, truth, batch_size=BATCH, epochs=epochs, verbose=0)
     learned = trained(model, pair)
     return requantized(pair, files.int8_tflite, learned.ranges, learned.constants)

@@ -267,7 +267,7 @@ class Results(_Record):
     entries: list[Entry]
     boards: list[BoardEntry] = Field(default_factory=list)
     history: HistoryRecord | None = None
-    memory: MemoryPlan | None = Field(default=None, description="Of the int8 model compiled to C.")
+    memory: MemoryPlan | None = Field(default=None, description="Of the integer model compiled to C.")
     quantization: QuantizationRecord | None = None
     worst: list[WorstSample] = Field(default_factory=list, description="The surest mistakes first.")
     notes: list[str] = Field(default_factory=list, description="What a reader should know about these figures.")

@@ -28,11 +28,11 @@ def model_record(target: Target) -> ModelRecord:
 
 
 def memory_plan(artefacts: Sequence[ModelFile], notes: list[str]) -> MemoryPlan | None:
-    """Where the int8 model keeps what it computes once it is compiled to C; a note where it cannot be compiled."""
+    """Where the integer model keeps what it computes once it is compiled to C; a note where it cannot be compiled."""
     from edgecnn.export.c_source import plan_of
 
     for artefact in artefacts:
-        if artefact.kind == "tflite" and _is_int8(artefact):
+        if artefact.kind == "tflite" and _computes_in_integers(artefact):
             try:
                 return plan_of(artefact.path)
             except EdgecnnError as error:
@@ -89,6 +89,7 @@ def quantization_record(target: Target, entries: Sequence[Entry], notes: list[st
     )
 
 
-def _is_int8(artefact: ModelFile) -> bool:
+def _computes_in_integers(artefact: ModelFile) -> bool:
+    """int8 or int16×8: what the compiler takes."""
     graph = read_graph(artefact.path)
-    return any(tensor.dtype == "int8" and not tensor.is_constant for tensor in graph.tensors)
+    return any(tensor.dtype in ("int8", "int16") and not tensor.is_constant for tensor in graph.tensors)

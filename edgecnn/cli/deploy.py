@@ -29,7 +29,9 @@ Result = TypeVar("Result")
 @click.option("--on", "on", type=click.Path(path_type=Path), metavar="FLEET.toml", help="The machines of a file.")
 @click.option("--label", "labels", multiple=True, metavar="L", help="--on: only machines with this label.")
 @click.option("--name", metavar="N", help="Of the deployment. Default: the model's.")
-@click.option("--runtime", type=click.Choice(["litert", "litert-ref"]), default="litert", show_default=True)
+@click.option(
+    "--runtime", type=click.Choice(["litert", "litert-ref"]), default="litert", show_default=True, help="To serve on."
+)
 @click.option("--service", is_flag=True, help="Serve predictions from boot on, as a systemd unit.")
 @click.option("--http", metavar="[HOST:]PORT", help="--service: over HTTP, on that machine only without HOST; 8080.")
 @click.option("--watch", metavar="FOLDER", help="--service: each new file in a folder there (absolute path).")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from edgecnn.formats import count, milliseconds, percent, size
+from edgecnn.memory_plan import arithmetic
 from edgecnn.report.metrics import accuracy_title, known
 from edgecnn.report.view import entry_labels, float_entry, headline_entry, interval, median_interval, scaled
 from edgecnn.results import Entry, Results
@@ -72,7 +73,7 @@ def _compiled(results: Results) -> Iterator[Headline]:
         yield Headline("Instructions", scaled(fewest.instructions), remark)
     if (memory := results.memory) is not None:
         beside = f"; TFLite Micro's: {size(memory.tflm_arena_bytes)}" if memory.tflm_arena_bytes is not None else ""
-        yield Headline("RAM arena", size(memory.arena_bytes), f"compiled to C, int8{beside}")
+        yield Headline("RAM arena", size(memory.arena_bytes), f"compiled to C, {arithmetic(memory)}{beside}")
 
 
 def _suffix(entry: Entry) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from edgecnn.formats import ABSENT, count, milliseconds, percent
+from edgecnn.memory_plan import arithmetic
 from edgecnn.results import BoardEntry, ClassRecord, Entry, HistoryRecord, Results
 
 # Values that are logged beside the metrics and that are no learning curve.
@@ -198,7 +199,7 @@ def data_line(results: Results) -> str:
 
 
 def memory_line(results: Results) -> str | None:
-    """What the compiled int8 model needs of RAM and flash, in one line."""
+    """What the compiled model needs of RAM and flash, in one line."""
     plan = results.memory
     if plan is None:
         return None
@@ -206,7 +207,8 @@ def memory_line(results: Results) -> str | None:
     if plan.tflm_arena_bytes is not None:
         beside.append(f"TFLite Micro {count(plan.tflm_arena_bytes)} B")
     inner = f" ({', '.join(beside)})" if beside else ""
-    return f"compiled to C, int8: arena {count(plan.arena_bytes)} B{inner}, weights {count(plan.weight_bytes)} B"
+    needs = f"arena {count(plan.arena_bytes)} B{inner}, weights {count(plan.weight_bytes)} B"
+    return f"compiled to C, {arithmetic(plan)}: {needs}"
 
 
 def latency_summary(entry: Entry) -> str:

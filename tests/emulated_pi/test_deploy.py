@@ -1,6 +1,6 @@
 """``edgecnn deploy``, ``doctor --on`` and ``bench --on ssh://…`` against devices: emulated, with a real sshd.
 
-``EDGECNN_TEST_LONG=1`` cuts the transfer at ten points instead of three on 64 bits, and on 32 bits too.
+``EDGECNN_TEST_LONG=1`` cuts the transfer at ten points; otherwise it is three on 64 bits and one on 32.
 """
 
 from __future__ import annotations
@@ -187,24 +187,24 @@ class Deployment:
 
     def test_a_cut_leaves_what_answers(self, device: Device, model: Model, first: Any) -> None:
         """The line breaks, or ``edgecnn`` is killed, at seeded points of the transfer of another version."""
-        before = device.line.sent
-        deployed(device, model.path, "--name", "other", "--runtime", "litert-ref")
+        before, another = device.line.sent, (model.path, "--runtime", "litert-ref")
+        deployed(device, *another, "--name", "other")
         total = device.line.sent - before
         edgecnn(device, "deploy", "--remove", device.address, "--name", "other")
         forget(device, "first", first["id"])
         for number, point in enumerate(seeded_points(self.points, total)):
-            arguments = ("deploy", model.path, device.address, "--name", "first", "--runtime", "litert-ref")
+            arguments = ("deploy", *another, "--name", "first", device.address)
             if number % 2:
                 kill_at(device, point, *arguments)
             else:
                 device.line.break_after(point)
                 try:
-                    assert "cut" in refused_cut(device, *arguments)
+                    assert f"pi@127.0.0.1:{device.line.port}" in refused_cut(device, *arguments)
                 finally:
                     device.line.mend()
             assert current(device) == first["id"], f"cut after {point} of {total} bytes"
             assert ask(device, "first", model.one, "--runtime", "litert-ref") == model.reference[:1]
-        assert deployed(device, *arguments[1:2], *arguments[3:])["before"] == first["id"]
+        assert deployed(device, *another, "--name", "first")["before"] == first["id"]
 
     @pytest.mark.usefixtures("first")
     def test_it_is_measured_over_ssh(self, device: Device, model: Model) -> None:

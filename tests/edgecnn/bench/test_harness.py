@@ -28,9 +28,11 @@ from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import sha256_file
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
+from edgecnn.report.view import memory_line
 from edgecnn.results import read_results, write_results
 from edgecnn.runtimes import load_session
 from edgecnn.tflite_metadata import embed
+from tests.firmware_export.int16_network import int16_network
 from tests.tflite_builder import pack, small_model
 
 resource = pytest.importorskip("resource")    # not on Windows
@@ -288,3 +290,11 @@ def test_modules_beside_the_user_are_not_the_workers(
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != ""])
     (tmp_path / "pydantic.py").write_text("raise SystemExit('a file of the user')\n")
     assert loaded(small).first_ms > 0
+
+
+def test_the_memory_plan_of_an_int16_network(tmp_path: Path) -> None:
+    path = tmp_path / "wide.tflite"
+    path.write_bytes(int16_network())
+    results = bench(resolve(str(path)), ["litert-ref"], section=None, settings=Settings(3, 1))
+    assert results.memory is not None and results.memory.arena_bytes > 0
+    assert "compiled to C, int16×8: arena" in (memory_line(results) or "")
