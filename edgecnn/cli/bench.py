@@ -74,7 +74,7 @@ def command(
     Example:
       edgecnn bench fashion_mnist_cnn
       edgecnn bench fashion_mnist_cnn --on litert,c,cortex-m4 --profile
-      edgecnn bench fashion_mnist_cnn --on ssh://pi@raspberrypi.local --sustain 5m
+      edgecnn bench fashion_mnist_cnn --on ssh://pi@raspberrypi --sustain 5m
       edgecnn bench resnet8.tflite --data image_folder:cifar10.zip
       edgecnn bench person_detect.tflite            latency alone
     """
