@@ -7,6 +7,7 @@ Latency names follow LiteRT's benchmark tool where a figure exists there (``init
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -281,6 +282,15 @@ def json_schema() -> dict[str, Any]:
 def write_results(path: Path, results: Results) -> None:
     """Write ``results.json``, whole or not at all."""
     write_json(path, results.model_dump(mode="json"))
+
+
+def is_results(path: Path) -> bool:
+    """Whether a file is a ``results.json`` of any schema version, ours to replace."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and {"schema_version", "device", "entries"} <= document.keys()
 
 
 def read_results(path: Path) -> Results:

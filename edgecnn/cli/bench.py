@@ -179,7 +179,7 @@ def _folders(targets: list[Target], out: Path | None) -> list[Path]:
         EdgecnnError: There is a results.json that is not ours, or the place is a file.
     """
     from edgecnn.errors import EdgecnnError
-    from edgecnn.results import read_results
+    from edgecnn.results import is_results
     from edgecnn.runs import RESULTS
 
     folders: list[Path] = []
@@ -196,12 +196,9 @@ def _folders(targets: list[Target], out: Path | None) -> list[Path]:
     for folder in folders:
         if folder.exists() and not folder.is_dir():
             raise EdgecnnError(f"{folder}: it is a file, and the results need a folder. Choose another one with --out.")
-        if (folder / RESULTS).exists():
-            try:
-                read_results(folder / RESULTS)
-            except EdgecnnError as error:
-                raise EdgecnnError(
-                    f"{folder / RESULTS} is not a results file of edgecnn, and would be overwritten. "
-                    "Choose another folder with --out, or remove it first."
-                ) from error
+        if (folder / RESULTS).exists() and not is_results(folder / RESULTS):
+            raise EdgecnnError(
+                f"{folder / RESULTS} is not a results file of edgecnn, and would be overwritten. "
+                "Choose another folder with --out, or remove it first."
+            )
     return folders
