@@ -62,7 +62,7 @@ def test_a_service_over_http_has_a_user_of_its_own_and_follows_current() -> None
     service = read(unit("door", FOLDER, ["--http", "8080"], PI))
     assert service["ExecStart"].replace('"', "") == "/home/pi/.local/share/edgecnn/door/current/run --http 8080"
     assert service["DynamicUser"] == "yes"
-    assert service["BindReadOnlyPaths"].strip('"') == "/home/pi/.local/share/edgecnn"    # packages lie beside the versions
+    assert service["BindReadOnlyPaths"].strip('"') == "/home/pi/.local/share/edgecnn"
     assert service["NoNewPrivileges"] == "yes"
 
 
