@@ -242,7 +242,7 @@ def _make_version(root: str, place: str, manifest: dict[str, Any]) -> None:
 
 def _is_version(place: str, manifest: dict[str, Any]) -> bool:
     """Whether it is there as it was installed; its packages are many files, which the self-test covers."""
-    if _json(os.path.join(place, "manifest.json")) != manifest:
+    if not manifest or _json(os.path.join(place, "manifest.json")) != manifest:
         return False
     return all(_is_blob(_inside(place, e["path"]), e["sha256"], e["bytes"]) for e in manifest["files"])
 
@@ -449,6 +449,8 @@ def rollback(root: str, name: str) -> dict[str, Any]:
         if wanted is None:
             raise DeviceError(f"{name} has no version to go back to.")
         place = os.path.join(folder, "versions", wanted)
+        if not _is_version(place, _json(os.path.join(place, "manifest.json"))):
+            raise DeviceError(f"{name}: a file of version {wanted} is not what was installed. Deploy it again.")
         _say({"step": "testing"})
         tested = _self_test(place)
         if current is not None:
