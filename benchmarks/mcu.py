@@ -3,7 +3,7 @@
     python benchmarks/mcu.py [FILE ...] [--on cortex-m4,riscv32] [--opt s] [--samples 1] [--functions] [--json]
 
 Without FILE: the MLPerf Tiny models in ../shared/models, where they are. The instructions are those that the core
-executes from the entry of <name>_run to its return, counted by a QEMU plugin (count_instructions.c) on the whole
+executes from the entry of <name>_run to its return, counted by a QEMU plugin (edgecnn/mcu/counting.py) on the whole
 firmware image, on seeded random inputs; no cycles: QEMU knows none. Stack is the deepest path by static analysis, code
 and weights are those of the object file.
 """
@@ -18,42 +18,17 @@ import tempfile
 from pathlib import Path
 
 from edgecnn.errors import EdgecnnError
-from edgecnn.mcu.elf import read_elf
-from edgecnn.mcu.image import OPTIMIZATIONS, Form, build_image
-from edgecnn.mcu.interface import interface_of
-from edgecnn.mcu.running import RunError, run_image, time_limit
+from edgecnn.mcu.counting import count_instructions
+from edgecnn.mcu.image import OPTIMIZATIONS
 from edgecnn.mcu.samples import random_samples
 from edgecnn.mcu.sizes import measure
 from edgecnn.mcu.targets import HOST, Target, load_target, target_names
-from edgecnn.mcu.toolchain import call, find_tool
-from firmware_export.compiler import Compiled, compile_model
+from firmware_export.compiler import compile_model
 from firmware_export.errors import ModelError
-
-PLUGIN_SOURCE = Path(__file__).with_name("count_instructions.c")
-PLUGIN_VERSIONS = (1, 2, 3, 4, 5, 6)
-"""Of QEMU's plugin interface. Each QEMU takes a range of them; what the plugin uses is the same in all."""
 
 NAME = "net"
 MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 DEFAULT_MODELS = ("ic_resnet8_int8.tflite", "kws_dscnn_int8.tflite")
-
-
-@dataclasses.dataclass(frozen=True)
-class Counts:
-    """Executed instructions.
-
-    Attributes:
-        runs: Inferences.
-        functions: Instructions of all of them together, by function, the most first.
-    """
-
-    runs: int
-    functions: dict[str, int]
-
-    @property
-    def each(self) -> float:
-        """Instructions of an inference, the mean over the samples."""
-        return sum(self.functions.values()) / self.runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,61 +49,6 @@ class Measured:
     functions: dict[str, int]
 
 
-def build_plugin(folder: Path, version: int) -> Path:
-    """Compile the plugin for a version of QEMU's interface."""
-    library = folder / f"count{version}.so"
-    compiler = find_tool(("gcc", "clang", "cc"), "building the plugin that counts")
-    flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden"]
-    command: list[str | Path] = [compiler, *flags, f"-DQEMU_PLUGIN_VERSION={version}", PLUGIN_SOURCE, "-o", library]
-    call(command, folder, "building the plugin that counts")
-    return library
-
-
-def count_instructions(compiled: Compiled, target: Target, optimization: str, samples: int, folder: Path) -> Counts:
-    """Run a model on an emulated board and count.
-
-    Args:
-        compiled: The model.
-        target: A target with a board.
-        optimization: ``-O2`` or ``-Os``.
-        samples: How many random inputs.
-        folder: An empty folder of its own.
-
-    Raises:
-        EdgecnnError: It cannot be built or does not run.
-    """
-    interface = interface_of(compiled.plan)
-    image = build_image(compiled.files, interface, target, folder, Form(optimization))
-    places = {symbol.name: symbol.value & ~1 for symbol in read_elf(image.path.read_bytes()).symbols}    # Thumb: bit 0
-    begin, end = places[f"{interface.name}_run"], places["harness_ended"]
-    inputs = random_samples(compiled.graph, samples)
-    macs = sum(layer.macs for layer in compiled.plan.program.layers)
-    counts = folder / "counts.txt"
-    refused: RunError | None = None
-    for version in PLUGIN_VERSIONS:
-        library = build_plugin(folder, version)
-        plugin = f"{library},begin={begin:#x},end={end:#x},out={counts}"
-        try:
-            run_image(image, inputs, 10 * time_limit(target, samples, macs), ("-plugin", plugin))
-        except RunError as error:
-            refused = refused or error
-            if counts.is_file():    # it was not the plugin that QEMU refused
-                raise
-            continue
-        return read_counts(counts.read_text(encoding="utf-8"))
-    assert refused is not None
-    raise refused
-
-
-def read_counts(text: str) -> Counts:
-    """The plugin's file; what the harness itself does between return and end is left out."""
-    lines = [line.rsplit(" ", 1) for line in text.splitlines()]
-    found = {name: int(number) for name, number in lines}
-    runs = found.pop("runs")
-    found.pop("harness_network", None)
-    return Counts(runs, dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
-
-
 def measure_model(path: Path, targets: list[Target], optimization: str, samples: int) -> list[Measured]:
     """One model on some cores.
 
@@ -138,10 +58,11 @@ def measure_model(path: Path, targets: list[Target], optimization: str, samples:
     """
     compiled = compile_model(path.read_bytes(), str(path), NAME)
     macs = sum(layer.macs for layer in compiled.plan.program.layers)
+    inputs = random_samples(compiled.graph, samples)
     found = []
     for target in targets:
         with tempfile.TemporaryDirectory(prefix="edgecnn-count-") as folder:
-            counts = count_instructions(compiled, target, optimization, samples, Path(folder))
+            counts = count_instructions(compiled, target, optimization, inputs, Path(folder))
         sizes = measure(compiled.files, NAME, target, optimization)
         found.append(
             Measured(

@@ -242,6 +242,11 @@ def kept_words(layer: PlannedLayer) -> str:
     return f"{layer.rows_kept} of {layer.rows} rows" if layer.kept == "ring" else layer.kept
 
 
+def arithmetic(plan: MemoryPlan) -> str:
+    """What the compiled network computes in: ``int8`` or ``int16×8``."""
+    return "int16×8" if any(layer.dtype == "int16" for layer in plan.layers) else "int8"
+
+
 def is_streamed(segment: PlannedSegment) -> bool:
     """Whether its layers run row by row together."""
     return len(segment.layers) > 1

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edgecnn.data import DataSet
 from edgecnn.data.split import stratified_subset
 from edgecnn.display import Display
@@ -260,6 +262,7 @@ def run_pipeline(
     """
     from edgecnn.artefacts import resolve
     from edgecnn.bench.harness import bench
+    from edgecnn.bench.interleave import Settings
     from edgecnn.quantize_run import quantize_stage
     from edgecnn.report import write_outputs
 
@@ -281,19 +284,18 @@ def run_pipeline(
         except EdgecnnError as error:
             problems.append(f"no {title}: {error}")
             display.warn(problems[-1])
+    pictures: dict[int, np.ndarray] = {}
     with display.following() as progress:
         results = bench(
             resolve(str(run.path)),
             measuring.runtimes,
             section=None,
-            runs=measuring.runs,
-            warmup=measuring.warmup,
-            threads=measuring.threads,
-            limit=None,
+            settings=Settings(runs=measuring.runs, warmup=measuring.warmup, threads=measuring.threads),
             progress=progress,
+            pictures=pictures,
         )
     results = results.model_copy(update={"notes": [*problems, *_filter_notes(quantized), *results.notes]})
-    written = write_outputs(results, run.path, display.warn)
+    written = write_outputs(results, run.path, display.warn, pictures)
     run.record(*(path.name for path in written))
     return Outcome(results, tuple(problems))
 

@@ -92,6 +92,7 @@ def quantize_file(
         float_size_bytes=files[0].stat().st_size,
         max_drop=BudgetSection().max_drop,
         steps=[QuantizationStep(**asdict(step)) for step in tried],
+        folded=list(converted.folded),
     )
 
 
@@ -132,7 +133,13 @@ def onnx_file(path: Path, int8: bool, out: Path, stem: str, display: Display) ->
         graph = read_graph(path)
         tensor_contracts(graph)    # one input and one output, or a clear refusal
         # By what it computes in: a quantized model may have float ends.
-        quantized = any(tensor.dtype == "int8" and not tensor.is_constant for tensor in graph.tensors)
+        computed = {tensor.dtype for tensor in graph.tensors if not tensor.is_constant}
+        if "int16" in computed:
+            raise UsageError(
+                f"{path}: the model computes in int16×8, whose 64-bit biases ONNX cannot dequantize. Use --to c, which "
+                "takes int16×8, or the network's int8 .tflite."
+            )
+        quantized = "int8" in computed
         if int8 != quantized:
             found, other = ("float", "onnx") if int8 else ("int8", "onnx-int8")
             raise UsageError(f"{path}: the model computes in {found}. Use --to {other}.")

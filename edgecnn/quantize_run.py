@@ -105,7 +105,12 @@ def _make(run: Run, dataset: DataSet, display: Display, how: How, plain: Convert
     seed = info.recipe.train.seed
     # The validation samples chose the best epoch; the ranges come from what was learned from.
     learned = training_splits(dataset, info.recipe).train
-    samples = calibration_samples(learned, how.calibration or info.recipe.quantize.calibration, seed)
+    samples = calibration_samples(
+        learned,
+        how.calibration or info.recipe.quantize.calibration,
+        seed,
+        one_class=not how.form.integers or info.recipe.model.task == "filter",
+    )
     if plain is None:
         calibrated = f", calibrated on {len(samples)} training samples" if how.form.integers else ""
         display.say(f"Quantizing to {how.form.scheme}{calibrated}")
@@ -124,7 +129,7 @@ def _trained(run: Run, dataset: DataSet, display: Display, how: How, begun: Conv
         with display.training() as watcher:
             train(qat, dataset, watcher, how.resume)
     # The float file says what was trained, before any rounding, with its channels scaled as those of the int8 file.
-    learned = replace(quantized_from(qat), float_tflite=begun.float_tflite)
+    learned = replace(quantized_from(qat), float_tflite=begun.float_tflite, folded=begun.folded)
     held = training_splits(dataset, run.info.recipe).validation
     before, after = (_judged(run, dataset, files, held).after for files in (begun, learned))
     kept = after.accuracy >= before.accuracy
@@ -169,6 +174,7 @@ def _keep(
         wanted_accuracy=recipe.budget.accuracy,
         steps=[QuantizationStep(**asdict(step)) for step in made.steps],
         qat_epochs=made.qat,
+        folded=list(made.files.folded),
         ladder=list(ladder),
     )
     if how.form == Form():

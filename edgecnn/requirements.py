@@ -80,6 +80,7 @@ FEATURES: tuple[Feature, ...] = (
         (Package(("onnx",), "onnx"), Package(("onnxruntime",), "onnxruntime"), Package(("tf2onnx",), "tf2onnx")),
     ),
     Feature("tune", "search over recipes", "tune", (Package(("optuna",), "optuna"),)),
+    Feature("ssh", "other machines: deploy, bench, doctor --on", "ssh", (Package(("asyncssh",), "asyncssh"),)),
     Feature("report", "report.html and plots", "report", (Package(("jinja2",), "jinja2"), _MATPLOTLIB)),
     Feature(
         "arena",

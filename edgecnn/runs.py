@@ -156,6 +156,7 @@ class Quantization(_Record):
     max_drop: float = Field(description="What the budget allows.")
     wanted_accuracy: float | None = Field(default=None, description="What the budget asks for.")
     steps: list[QuantizationStep] = Field(default_factory=list, description="Empty for the converter's own file.")
+    folded: list[str] = Field(default_factory=list, description="Batch norms that are gone, and where they went.")
     qat_epochs: int = Field(default=0, description="Of quantization-aware training, where it was kept.")
     ladder: list[Rung] = Field(default_factory=list, description="What --auto tried, the last one being this file.")
 

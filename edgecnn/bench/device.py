@@ -6,6 +6,8 @@ import contextlib
 import os
 import platform
 import re
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,31 +19,48 @@ _PROC = Path("/proc")
 _SYS = Path("/sys")
 
 
+_THROTTLED = {
+    # Raspberry Pi documentation, "os", vcgencmd get_throttled
+    0: "under-voltage",
+    1: "Arm frequency capped",
+    2: "throttled",
+    3: "soft temperature limit",
+    16: "under-voltage has occurred",
+    17: "Arm frequency capping has occurred",
+    18: "throttling has occurred",
+    19: "soft temperature limit has occurred",
+}
+
+
 @dataclass(frozen=True)
 class Condition:
-    """What changes while something is measured.
+    """What changes while something is measured; each None where the system does not tell.
 
     Attributes:
-        load: One-minute load average, or None where the system has none.
-        temperature_c: Of the hottest thermal zone, degrees Celsius, or None where the kernel tells none.
+        load: One-minute load average.
+        temperature_c: Of the hottest thermal zone, degrees Celsius.
+        frequency_mhz: Of the fastest core.
+        throttled: What holds a Raspberry Pi back, in words.
     """
 
     load: float | None
     temperature_c: float | None
+    frequency_mhz: float | None = None
+    throttled: list[str] | None = None
 
 
 def condition() -> Condition:
-    """The machine's load and temperature now."""
+    """How the machine is doing now."""
     load = None
     if hasattr(os, "getloadavg"):
         with contextlib.suppress(OSError):
             load = round(os.getloadavg()[0], 2)
-    return Condition(load, _temperature(_SYS))
+    return Condition(load, _temperature(_SYS), frequency_mhz(), throttled(_SYS))
 
 
-def describe(before: Condition, after: Condition) -> DeviceRecord:
-    """The machine, with its condition before and after a measurement."""
-    versions = installed_versions()
+def machine_now() -> DeviceRecord:
+    """This machine, with its condition now as that before a measurement."""
+    versions, now = installed_versions(), condition()
     return DeviceRecord(
         cpu=cpu_name(_PROC),
         cores=usable_cores(),
@@ -50,12 +69,65 @@ def describe(before: Condition, after: Condition) -> DeviceRecord:
         system=_system(),
         python=versions.pop("python"),
         governor=_read(_SYS / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        load_before=before.load,
-        load_after=after.load,
-        temperature_before_c=before.temperature_c,
-        temperature_after_c=after.temperature_c,
+        load_before=now.load,
+        temperature_before_c=now.temperature_c,
+        frequency_before_mhz=now.frequency_mhz,
+        throttled_before=now.throttled,
         packages=versions,
     )
+
+
+def before_and_after(first: DeviceRecord, last: DeviceRecord) -> DeviceRecord:
+    """A machine with its condition before and after, from what ``machine_now`` said at either time."""
+    return first.model_copy(
+        update={
+            "load_after": last.load_before,
+            "temperature_after_c": last.temperature_before_c,
+            "frequency_after_mhz": last.frequency_before_mhz,
+            "throttled_after": last.throttled_before,
+        }
+    )
+
+
+def frequency_mhz(sys: Path = _SYS, proc: Path = _PROC) -> float | None:
+    """Clock of the fastest core now, as cpufreq or ``/proc/cpuinfo`` tells it; None where neither does.
+
+    Args:
+        sys: Where the kernel's sys file system is.
+        proc: Where its process file system is.
+    """
+    texts = [_read(path) for path in sys.glob("devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")]
+    found = [int(text) / 1e3 for text in texts if text is not None and text.isdigit()]
+    if not found:
+        found = [float(number) for number in re.findall(r"(?m)^cpu MHz\s*:\s*([\d.]+)", _read(proc / "cpuinfo") or "")]
+    return round(max(found), 1) if found else None
+
+
+def throttled(sys: Path = _SYS) -> list[str] | None:
+    """What holds a Raspberry Pi back now or has done so since it started; None where nobody tells.
+
+    Args:
+        sys: Where the kernel's sys file system is. Where it does not tell, ``vcgencmd`` is asked.
+    """
+    text = _read(sys / "devices/platform/soc/soc:firmware/get_throttled")
+    if text is None and (command := shutil.which("vcgencmd")) is not None:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            asked = [command, "get_throttled"]
+            text = subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True).stdout
+    return None if text is None else throttled_words(text)
+
+
+def throttled_words(text: str) -> list[str] | None:
+    """The bits of ``throttled=0x50005``, or of the bare hexadecimal number that the kernel gives, in words.
+
+    Returns:
+        None where it is no number.
+    """
+    try:
+        bits = int(text.strip().rpartition("=")[2], 16)
+    except ValueError:
+        return None
+    return [words for bit, words in _THROTTLED.items() if bits >> bit & 1]
 
 
 def usable_cores() -> int:

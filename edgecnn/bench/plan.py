@@ -112,7 +112,7 @@ def plan_rows(
             if artefact.path.suffix.lower() != spec.takes or (spec.integer_only and precision in ("float32", "mixed")):
                 continue
             if artefact.path not in contracts:
-                contracts[artefact.path] = _settled(artefact, artefacts, test, preprocess, notes)
+                contracts[artefact.path] = settled(artefact, artefacts, test, preprocess, notes)
             rows.append(Row(name, artefact, contracts[artefact.path], precision))
     return rows
 
@@ -127,9 +127,9 @@ def nothing_fits(target: Target, runtimes: Sequence[str]) -> UsageError:
     return UsageError(f"{target.name} has {present}, and none of it runs on {', '.join(runtimes)} ({takes}).")
 
 
-def _settled(
+def settled(
     artefact: ModelFile,
-    artefacts: list[ModelFile],
+    artefacts: Sequence[ModelFile],
     test: EvaluationData | None,
     preprocess: ImagePreprocess | None,
     notes: list[str],

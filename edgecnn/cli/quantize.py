@@ -206,6 +206,7 @@ def _lines(file: Path, figures: Quantization) -> list[Any]:
     pixels = "the pixels of " if "mean_iou" in figures.metrics else ""
     drop, drop_low, drop_high = (f"{value * 100:+.2f}" for value in (figures.drop, figures.drop_low, figures.drop_high))
     return [
+        *_folded(figures),
         *_ladder(figures),
         *_steps(figures),
         table,
@@ -213,6 +214,11 @@ def _lines(file: Path, figures: Quantization) -> list[Any]:
         f"same   class on {percent(figures.agreement_with_float)} of {pixels}{figures.samples} samples",
         f"file   {file}",
     ]
+
+
+def _folded(figures: Quantization) -> list[Any]:
+    """Batch norms that the file has no longer."""
+    return [f"Folded batch norms: {'; '.join(figures.folded)}", ""] if figures.folded else []
 
 
 def _ladder(figures: Quantization) -> list[Any]:
@@ -252,6 +258,7 @@ def _filter_lines(file: Path, figures: Quantization) -> list[Any]:
 
     psnr = "the same outputs" if figures.psnr_db is None else f"{figures.psnr_db:.1f} dB PSNR against float"
     return [
+        *_folded(figures),
         *_steps(figures),
         f"{figures.scheme:6} {psnr} on {figures.samples} samples, "
         f"largest error {figures.largest_error_steps:.2f} steps",

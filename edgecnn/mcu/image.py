@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecnn.mcu.elf import Elf
 from edgecnn.mcu.interface import Interface, network_text
 from edgecnn.mcu.targets import BOARD_SOURCES, HARNESS_SOURCES, Board, Target
 from edgecnn.mcu.toolchain import call, compiler_of
@@ -22,6 +24,8 @@ BARE_FLAGS = ("-ffreestanding", "-fbuiltin", "-isystem", str(BOARD_SOURCES / "in
 NETWORK_FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables")
 """How a network is compiled wherever it is run or measured."""
 
+_MARK = re.compile(r"harness_layer_(?:(\d+)|end)_\d+$")
+
 _HARNESS_FLAGS = ("-std=gnu99", "-O2", "-ffunction-sections")
 _BOARD_FLAGS = ("-fno-tree-loop-distribute-patterns", f"-I{BOARD_SOURCES}")    # else memset would call memset
 
@@ -34,11 +38,13 @@ class Form:
         optimization: ``-O2`` or ``-Os``.
         push: The input is handed over row by row.
         rows: Every row that a layer writes is recorded.
+        marks: The code has a label wherever a layer begins and ends (``layer_marks``), and no instruction more.
     """
 
     optimization: str = "-O2"
     push: bool = False
     rows: bool = False
+    marks: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,9 @@ def build_image(files: Mapping[str, str], interface: Interface, target: Target, 
         BuildError: It refused the text, or the program does not fit into the board's memory.
     """
     extra: tuple[str, ...] = ()
-    if form.rows:
-        (folder / "hooks.h").write_text(_hooks(interface), encoding="utf-8")
+    if form.rows or form.marks:
+        hooks = _row_hooks(interface) if form.rows else _mark_hooks(interface)
+        (folder / "hooks.h").write_text(hooks, encoding="utf-8")
         extra = ("-include", "hooks.h")
     network = compile_network(files, interface.name, target, folder, form.optimization, extra)
     (folder / "network.c").write_text(network_text(interface, form.push), encoding="utf-8")
@@ -145,9 +152,32 @@ def link_script(board: Board) -> str:
     return text
 
 
-def _hooks(interface: Interface) -> str:
+def layer_marks(elf: Elf) -> list[tuple[int, int]]:
+    """Where layers begin and end in a program of a ``Form`` with marks.
+
+    Args:
+        elf: The program.
+
+    Returns:
+        Addresses, each with the index in ``Program.layers`` of the layer that begins there, -1 where one ends.
+    """
+    found = [(symbol.value, _MARK.match(symbol.name)) for symbol in elf.symbols]
+    return [(address & ~1, int(match[1] or -1)) for address, match in found if match]    # bit 0: Thumb
+
+
+def _row_hooks(interface: Interface) -> str:
     return (
         '#include <stddef.h>\n#include <stdint.h>\n\n'
         "void harness_row(int32_t layer, int32_t y, const void *row, size_t bytes);\n"
         f"#define {interface.macro}_ON_ROW(layer, y, row, bytes) harness_row((layer), (y), (row), (size_t)(bytes))\n"
+    )
+
+
+def _mark_hooks(interface: Interface) -> str:
+    """Labels only: %= makes each one unique, wherever the compiler copies it to; inline: they count as no code."""
+    return (
+        f"#define {interface.macro}_ON_LAYER(layer) "
+        '__asm__ __volatile__ __inline__("harness_layer_%c0_%=:" : : "i"(layer))\n'
+        f"#define {interface.macro}_ON_ROW(layer, y, row, bytes) "
+        '__asm__ __volatile__ __inline__("harness_layer_end_%=:" : :)\n'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,7 +14,11 @@ from edgecnn.requirements import TOOLS
 
 COMPILE_LIMIT_S = 300
 
+VERSION_LIMIT_S = 20
+
 _SHOWN_LINES = 12    # of a compiler's complaint
+_BRACKETS = re.compile(r"\([^)]*\)+")
+_VERSION = re.compile(r"\d+(\.\d+)+")
 
 
 class MissingToolError(EdgecnnError):
@@ -60,6 +65,24 @@ def emulator_of(target: Target) -> Path:
     """
     assert target.board is not None, f"{target.name} needs no emulator"
     return find_tool((target.board.emulator,), f"running {target.name} code")
+
+
+def tool_version(program: Path) -> str:
+    """Name and version of a compiler or emulator, such as ``qemu-system-arm 7.2.22``; the name alone if it tells none.
+
+    Args:
+        program: What ``find_tool`` found.
+    """
+    try:
+        done = subprocess.run(
+            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=VERSION_LIMIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return program.name
+    # What stands in brackets is the distribution's own version.
+    said = _BRACKETS.sub("", done.stdout.decode(errors="replace").partition("\n")[0])
+    found = _VERSION.search(said)
+    return f"{program.name} {found[0]}" if found and done.returncode == 0 else program.name
 
 
 def require_tools(target: Target) -> None:

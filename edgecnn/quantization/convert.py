@@ -6,7 +6,7 @@ int8 input and output, weights per channel, batch 1. The activation ranges come 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from edgecnn.keras_lowering import lowered
 from edgecnn.keras_quiet import import_keras, quiet_native
 from edgecnn.preprocess import PreprocessKind
 from edgecnn.quantization.fold import folded
+from edgecnn.quantization.observe import activations
 from edgecnn.tasks import Task
 from edgecnn.tflite_file import float_nodes
 from edgecnn.tflite_metadata import embed
@@ -42,10 +43,13 @@ class Converted:
     Attributes:
         float_tflite: float32 throughout.
         int8_tflite: int8 throughout, input and output included; with scheme ``int16x8`` its activations are int16.
+        folded: The batch normalizations that were taken in beyond those that the converter takes in itself, and where
+            to, in words.
     """
 
     float_tflite: bytes
     int8_tflite: bytes
+    folded: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,18 @@ def convert(model: Any, inputs: np.ndarray, form: Form | None = None, fold: bool
         fold: Take in batch normalizations that the converter would leave.
 
     Raises:
-        EdgecnnError: The converter refuses the model, or a part of it stays float; the message lists the nodes.
+        EdgecnnError: A weight, a sample or an activation is infinite or not a number; the converter refuses the model;
+            or a part of it stays float. The message names the layers.
     """
     keras = import_keras("quantization")
     form = form or Form()
+    _require_finite_weights(model)
+    if form.integers and not len(inputs):
+        raise EdgecnnError("there are no samples to calibrate on: the activations have no ranges. Give at least one.")
+    taken_in: tuple[str, ...] = ()
     if fold:
-        model, _ = folded(model)
+        model, result = folded(model)
+        taken_in = tuple(map(str, result.done))
     # With the batch fixed to 1 the converter writes no SHAPE, STRIDED_SLICE and PACK around a RESHAPE.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=model.inputs[0].dtype, name="input")
     single = keras.Model(fixed, lowered(model, fixed)(fixed, training=False))
@@ -99,20 +109,66 @@ def convert(model: Any, inputs: np.ndarray, form: Form | None = None, fold: bool
         for sample in inputs:
             yield [sample.reshape(1, *model.input_shape[1:])]
 
-    try:
-        with quiet_native():
-            files = Converted(_converted(single), _converted(single, form, representative))
-    except Exception as error:    # the converter raises many types, with the reason in the first lines
-        raise EdgecnnError(f"TFLiteConverter refuses the model: {first_line(error)} (--debug shows all)") from error
+    float_tflite = _converted(single)
+    if form.integers:
+        _require_ranges(float_tflite, inputs)
+    files = Converted(float_tflite, _converted(single, form, representative), folded=taken_in)
     if form.integers:
         _refuse_float(files.int8_tflite, form)
     return files
 
 
+def _require_finite_weights(model: Any) -> None:
+    """Refuse weights that are infinite or not numbers, which the converter would leave in float without a word.
+
+    Raises:
+        EdgecnnError: There are some.
+    """
+    found = []
+    for weight in model.weights:
+        values = np.asarray(weight, np.float32)
+        if bad := values.size - int(np.isfinite(values).sum()):
+            found.append(f"{weight.path} ({bad} of {values.size} values)")
+    if found:
+        listed = "\n  ".join(found)
+        raise EdgecnnError(
+            f"{len(found)} weight(s) of the model are infinite or not a number:\n  {listed}\n"
+            "The training ran away. Train anew with a lower learning rate or with train.optimizer.clipnorm, or take an "
+            "earlier checkpoint."
+        )
+
+
+def _require_ranges(float_tflite: bytes, inputs: np.ndarray) -> None:
+    """Refuse samples and activations that have no range: where one is infinite, the converter ends the process.
+
+    Raises:
+        EdgecnnError: A value is infinite, no number or vast; the message names the first layer that gives one.
+    """
+    graph = read_model(float_tflite)
+    computed = [index for node in graph.nodes for index in node.outputs]
+    real = [index for index in (*graph.inputs, *computed) if graph.tensors[index].dtype == "float32"]
+    for _ in activations(float_tflite, inputs, real):
+        pass
+
+
 def _converted(
     single: Any, form: Form | None = None, representative: Callable[[], Iterator[list[np.ndarray]]] | None = None
 ) -> bytes:
-    """What the converter writes; without a form the float file."""
+    """What the converter writes; without a form the float file.
+
+    Raises:
+        EdgecnnError: It refuses the model.
+    """
+    try:
+        with quiet_native():
+            return _written(single, form, representative)
+    except Exception as error:    # the converter raises many types, with the reason in the first lines
+        raise EdgecnnError(f"TFLiteConverter refuses the model: {first_line(error)} (--debug shows all)") from error
+
+
+def _written(
+    single: Any, form: Form | None, representative: Callable[[], Iterator[list[np.ndarray]]] | None
+) -> bytes:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(single)
@@ -196,15 +252,38 @@ def with_contract(
     return embed(model, METADATA_NAME, contract.to_json().encode()), contract
 
 
-def calibration_samples(samples: Samples, count: int, seed: int) -> Samples:
+def calibration_samples(samples: Samples, count: int, seed: int, one_class: bool = False) -> Samples:
     """A stratified choice of training samples.
 
+    Args:
+        samples: All that were learned from.
+        count: How many.
+        seed: Of the choice.
+        one_class: They may all be of one class: the network does not decide, or its ranges do not matter.
+
     Raises:
-        UsageError: There are none.
+        UsageError: There are none, or all are of one class.
     """
     if len(samples) == 0:
         raise UsageError("no training samples to calibrate on: the training split is empty.")
-    return samples.take(stratified_subset(samples.strata, count, seed))
+    chosen = samples.take(stratified_subset(samples.strata, count, seed))
+    if not one_class and samples.y.ndim == 1 and len(np.unique(chosen.y)) == 1:
+        raise UsageError(_of_one_class(samples.y, len(chosen)))
+    return chosen
+
+
+def _of_one_class(y: np.ndarray, count: int) -> str:
+    sizes = np.unique(y, return_counts=True)[1]
+    if len(sizes) == 1:
+        return (
+            f"all {len(y)} training samples are of one class, so the ranges would be of that class alone. Calibrate on "
+            "data that has samples of every class in its training split."
+        )
+    return (
+        f"calibrating on {count} of {len(y)} training samples takes them all from one of {len(sizes)} classes, so the "
+        "ranges would be of that class alone. Take more: --calibration, or quantize.calibration of the recipe "
+        "(default: 512)."
+    )
 
 
 HELD_BACK = 256

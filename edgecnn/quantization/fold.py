@@ -58,6 +58,11 @@ class Fold:
     into: tuple[str, ...]
     added: bool
 
+    def __str__(self) -> str:
+        """``bn into conv2d_1 and dense, with an addition``."""
+        parts = [f"into {' and '.join(self.into)}" if self.into else "", "with an addition" if self.added else ""]
+        return f"{self.name} {', '.join(part for part in parts if part)}"
+
 
 @dataclass(frozen=True)
 class Stay:

@@ -7,7 +7,7 @@ is kept only where it gains. The test split has no say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -153,7 +153,7 @@ def better_numbers(
         asked,
         lambda what: say(f"Looking for better numbers: {what}"),
     )
-    return Converted(found.float_model, found.model), found.steps
+    return replace(converted, float_tflite=found.float_model, int8_tflite=found.model), found.steps
 
 
 class _Work:

@@ -26,6 +26,11 @@ from firmware_export.tflite import read_model
 BINS = 8192
 """Of a histogram, at most. At least half of them lie within the range of the values."""
 
+VAST = 1e30
+"""A larger value has no range, as an infinite one has none: 8 bits of it leave nothing of other values."""
+
+_INFINITE = float(np.finfo(np.float32).max)    # what LiteRT's convolutions clamp infinities to
+
 _DEEPEST = -126    # exponent of a bin's width: that of the smallest normal float32
 
 
@@ -80,8 +85,8 @@ def observe(
         advance: Called with 1 after each sample.
 
     Raises:
-        EdgecnnError: There is no sample, LiteRT cannot run the file, or an activation is infinite or not a number; the
-            message names the layer.
+        EdgecnnError: There is no sample, LiteRT cannot run the file, or an activation is infinite, above ``VAST`` or
+            not a number; the message names the layer.
     """
     wanted = tuple(dict.fromkeys(tensors))
     found = {index: Accumulator() for index in wanted}
@@ -107,7 +112,7 @@ def activations(model: bytes | Path, inputs: np.ndarray, tensors: Iterable[int])
         For each sample its values, float32 of the tensors' shapes, in new arrays. Quantized ones are dequantized.
 
     Raises:
-        EdgecnnError: LiteRT cannot run the file, or a value is infinite or not a number.
+        EdgecnnError: LiteRT cannot run the file, or a value is infinite, above ``VAST`` or not a number.
     """
     name, content = (str(model), model.read_bytes()) if isinstance(model, Path) else ("the model", model)
     graph = _graph(name, content)
@@ -122,8 +127,9 @@ def activations(model: bytes | Path, inputs: np.ndarray, tensors: Iterable[int])
             interpreter.invoke()
         values = {one.index: dequantized(one, interpreter.get_tensor(one.index)) for one in wanted}
         for index, value in values.items():
-            if not np.all(np.isfinite(value)):
-                raise EdgecnnError(_not_finite(graph, index, number))
+            largest = float(np.abs(value).max(initial=0))
+            if not largest <= VAST:    # true of NaN too
+                raise EdgecnnError(_without_range(graph, index, number, largest))
         yield values
 
 
@@ -177,17 +183,19 @@ def _encoded(end: Tensor, sample: np.ndarray) -> np.ndarray:
     return contract.quantize(sample)
 
 
-def _not_finite(graph: Graph, index: int, sample: int) -> str:
+def _without_range(graph: Graph, index: int, sample: int, largest: float) -> str:
+    found = f"as large as {largest:.2g}" if largest < _INFINITE else "infinite or not a number"
     if index in graph.inputs:
         return (
-            f"{graph.name}: sample {sample} holds a value that is infinite or not a number. "
+            f"{graph.name}: sample {sample} holds a value that is {found}. "
             "Mend or leave out that sample, and look at its preprocessing."
         )
     maker = next((node for node in graph.nodes if index in node.outputs), None)
     layer = short_name(graph.tensors[index].name) if maker is None else layer_name(graph, maker)
     return (
-        f"{graph.name}: the output of {layer} is infinite or not a number on sample {sample}, so no range holds it. "
-        "Train the model anew, with a smaller learning rate or with its weights clipped."
+        f"{graph.name}: the output of {layer} is {found} on sample {sample}, so no range holds it. If weights are "
+        "large, train anew with a lower learning rate or with train.optimizer.clipnorm; if the layer takes a "
+        "logarithm, a root or a quotient, keep what it is given away from 0."
     )
 
 

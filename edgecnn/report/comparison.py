@@ -8,62 +8,55 @@ from typing import Any
 
 from edgecnn.formats import milliseconds, percent, size
 from edgecnn.report.svg import LEGEND_ABOVE, PAGE, WIDTH, draw
-from edgecnn.report.view import entry_labels, half_interval, latency_summary
+from edgecnn.report.view import entry_labels, half_interval, latency_summary, on_device
 from edgecnn.results import Entry
 
-ROW = 36
+ROW = 44
 """Height of one entry."""
 
 # A log axis from a picosecond to some centuries, in ms: whatever a damaged document says, matplotlib stays calm.
 _SHORTEST, _LONGEST = 1e-9, 1e13
-DOTS = 160
-"""How many runs of an entry are drawn at most."""
 
-_MARKS = 0.24    # how far below the middle of its row the line with p50, p95 and p99 lies; the dots are above it
+_DOTS = (-0.40, 0.14)    # between which heights of its row the runs of an entry lie, the first one at the top
+_MARKS = 0.30            # below them, the marks of p50 and p95
+_PLACES = (880, 48)      # places that runs can have in an entry's row: each half a pixel
 _STEPS = (1, 2, 5)
 
 
 def latency_distribution(entries: Sequence[Entry]) -> str:
-    """Every entry's counted runs on a log axis, with p50, p95 and p99 marked."""
+    """Every counted run of every entry on a log axis, in the order of measuring; outliers, p50 and p95 marked."""
     labels = entry_labels(entries)
     described = " ".join(f"{label}: {latency_summary(entry)}." for label, entry in zip(labels, entries, strict=True))
     everything = [
         _on_axis(value)
         for entry in entries
-        for value in (*entry.latencies_ms, entry.p50_ms, entry.p95_ms, entry.p99_ms)
+        for value in (*entry.latencies_ms, entry.p50_ms, entry.p95_ms)
         if math.isfinite(value)
     ]
     ticks = _log_ticks(min(everything, default=1.0), max(everything, default=1.0))
-    marks = (
-        ("p50", "p50_ms", PAGE.first, "D", 6.5),
-        ("p95", "p95_ms", PAGE.second, "^", 7.0),
-        ("p99", "p99_ms", PAGE.third, "s", 5.5),
-    )
-    dot = {"marker": ".", "markersize": 3.5, "markeredgewidth": 0, "color": PAGE.muted, "alpha": 0.55}
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()
         axes.set_xscale("log")
-        for row, entry in enumerate(entries):
-            runs = sorted(_on_axis(value) for value in entry.latencies_ms if math.isfinite(value))
-            dots = _evenly(runs, DOTS)
-            if dots:
-                axes.plot([dots[0], dots[-1]], [row + _MARKS] * 2, color=PAGE.muted, linewidth=1.2, zorder=1)
-            # Dots stand in a fixed pattern of heights, so that runs of equal length are not one dot.
-            heights = [row - 0.32 + 0.36 * (index * 0.618034 % 1) for index in range(len(dots))]
-            axes.plot(dots, heights, linestyle="none", **dot)
-        for name, field, colour, marker, points in marks:
-            at = [_on_axis(getattr(entry, field)) for entry in entries]
-            axes.plot(
-                at, [row + _MARKS for row in range(len(entries))], linestyle="none", marker=marker, markersize=points,
-                color=colour, label=name, zorder=3,
-            )
-        axes.set_ylim(len(entries) - 0.5, -0.5)
         axes.set_xlim(ticks[0], ticks[-1])
+        axes.set_ylim(len(entries) - 0.5, -0.5)
+        usual, outliers = _runs(entries, ticks[0], ticks[-1])
+        _paint_dots(axes, usual, 2.2, PAGE.muted, 0.5)
+        _paint_dots(axes, outliers, 3.4, PAGE.third, 1.0)
+        rows = [row + _MARKS for row in range(len(entries))]
+        medians, uppers = ([_on_axis(getattr(one, field)) for one in entries] for field in ("p50_ms", "p95_ms"))
+        for row, entry, median, upper in zip(rows, entries, medians, uppers, strict=True):
+            axes.plot([median, upper], [row, row], color=PAGE.muted, linewidth=1.0, zorder=1)
+            ends = [_on_axis(entry.p50_low_ms), _on_axis(entry.p50_high_ms)]
+            axes.plot(ends, [row, row], color=PAGE.first, linewidth=7, alpha=0.35, zorder=2)
+        marks: dict[str, Any] = {"linestyle": "none", "zorder": 3}
+        axes.plot(medians, rows, marker="D", markersize=5.5, color=PAGE.first, label="p50", **marks)
+        axes.plot(uppers, rows, marker="^", markersize=6.5, color=PAGE.second, label="p95", **marks)
+        axes.plot([], [], marker=".", markersize=8, color=PAGE.third, label="outlier", **marks)
         shown = ticks if len(ticks) <= 7 else _thinned(ticks)
         axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
         axes.set_xticks([], minor=True)
-        axes.set_yticks(range(len(entries)), _short_labels(labels))
+        axes.set_yticks(range(len(entries)), _chart_labels(entries))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(True, axis="x")
@@ -74,15 +67,41 @@ def latency_distribution(entries: Sequence[Entry]) -> str:
     return draw("latency", WIDTH, 80 + ROW * len(entries), "Latency distribution", described, paint)
 
 
+Dots = list[tuple[float, float]]
+
+
+def _runs(entries: Sequence[Entry], low: float, high: float) -> tuple[Dots, Dots]:
+    """Where the runs lie, ms and height: the usual ones and the outliers; what falls on one place is there once."""
+    usual: set[tuple[float, float]] = set()
+    outliers: set[tuple[float, float]] = set()
+    step = (math.log10(high) - math.log10(low)) / _PLACES[0]
+    for row, entry in enumerate(entries):
+        shown = [(index, value) for index, value in enumerate(entry.latencies_ms) if math.isfinite(value)]
+        slowest = {run[0] for run in sorted(shown, key=lambda run: -run[1])[: entry.outliers]}
+        last = max(1, len(entry.latencies_ms) - 1)
+        for index, value in shown:
+            at = low * 10 ** (step * round((math.log10(_on_axis(value)) - math.log10(low)) / step))
+            height = round(index / last * _PLACES[1]) / _PLACES[1]
+            place = (at, row + _DOTS[0] + (_DOTS[1] - _DOTS[0]) * height)
+            (outliers if index in slowest else usual).add(place)
+    return sorted(usual - outliers), sorted(outliers)
+
+
+def _paint_dots(axes: Any, dots: Dots, size: float, colour: str, opacity: float) -> None:
+    """One path for all of them, lines of no length with round ends: thousands of runs stay a small file."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Outline
+
+    if not dots:
+        return
+    path = Outline([place for dot in dots for place in (dot, dot)], [Outline.MOVETO, Outline.LINETO] * len(dots))
+    path.should_simplify = False
+    look = {"edgecolor": colour, "facecolor": "none", "linewidth": size, "alpha": opacity, "capstyle": "round"}
+    axes.add_patch(PathPatch(path, **look))
+
+
 def _on_axis(value: float) -> float:
     return min(_LONGEST, max(_SHORTEST, value)) if math.isfinite(value) else _LONGEST
-
-
-def _evenly(values: Sequence[float], most: int) -> list[float]:
-    """At most ``most`` of sorted values, evenly by rank, the first and the last among them."""
-    if len(values) <= most:
-        return list(values)
-    return [values[round(index * (len(values) - 1) / (most - 1))] for index in range(most)]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
@@ -128,7 +147,7 @@ def comparison(entries: Sequence[Entry]) -> str:
             for spine in axes.spines.values():
                 spine.set_visible(False)
         panels[0].set_ylim(len(entries) - 0.5, -0.5)
-        panels[0].set_yticks(range(len(entries)), _short_labels(labels))
+        panels[0].set_yticks(range(len(entries)), _chart_labels(entries))
 
     name = f"{'Accuracy, size' if judged else 'Size'} and latency compared"
     return draw("comparison", WIDTH, 46 + ROW * len(entries), name, described, paint)
@@ -156,8 +175,17 @@ def _paint_bars(axes: Any, values: Sequence[float], texts: Sequence[str]) -> Non
     axes.set_xlim(0, longest * 2.6)
 
 
-def _short_labels(labels: Sequence[str], most: int = 22) -> list[str]:
-    """Names of entries, cut in the middle, because they differ at both ends; numbered if they are alike then."""
+def _chart_labels(entries: Sequence[Entry], most: int = 22) -> list[str]:
+    """Names of entries, the device on a line of its own; cut in the middle, because they differ at both ends."""
+    labels = [
+        "\n".join(_cut(line, most) for line in (label.removesuffix(on_device(entry)), entry.device) if line)
+        for label, entry in zip(entry_labels(entries), entries, strict=True)
+    ]
+    if len(set(labels)) == len(labels):
+        return labels
+    return [f"{number}. {label}" for number, label in enumerate(labels, start=1)]
+
+
+def _cut(text: str, most: int) -> str:
     head, tail = most // 2, most - most // 2 - 1
-    cut = [label if len(label) <= most else f"{label[:head]}…{label[-tail:]}" for label in labels]
-    return cut if len(set(cut)) == len(cut) else [f"{number}. {label}" for number, label in enumerate(cut, start=1)]
+    return text if len(text) <= most else f"{text[:head]}…{text[-tail:]}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from edgecnn.errors import MissingDependencyError
 from edgecnn.files import write_text
@@ -15,13 +17,19 @@ from edgecnn.runs import REPORT, RESULTS
 MARKDOWN = "results.md"
 
 
-def write_outputs(results: Results, folder: Path, warn: Callable[[str], None] | None = None) -> list[Path]:
+def write_outputs(
+    results: Results,
+    folder: Path,
+    warn: Callable[[str], None] | None = None,
+    samples: Mapping[int, np.ndarray] | None = None,
+) -> list[Path]:
     """Write ``results.json``, ``results.md`` and, where its packages are installed, ``report.html``.
 
     Args:
         results: What was measured.
         folder: Made where it does not exist.
         warn: Told when there is no report because a package is missing.
+        samples: Raw samples of the test split by index, for the pictures of ``results.worst``.
 
     Returns:
         The files written.
@@ -33,7 +41,7 @@ def write_outputs(results: Results, folder: Path, warn: Callable[[str], None] | 
     write_results(written[0], results)
     write_text(written[1], markdown(results))
     try:
-        write_report(results, folder / REPORT)
+        write_report(results, folder / REPORT, samples)
     except MissingDependencyError as error:
         if warn is not None:
             warn(f"no {REPORT}: {error}")

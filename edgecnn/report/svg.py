@@ -194,6 +194,8 @@ def _local(name: Any) -> str:
 def _themed(value: str, key: str, used: set[str]) -> str:
     for colour, variable in _CSS.items():
         value = value.replace(colour, variable)
+    value = re.sub(r"M (\S+) (\S+)\s+L \1 \2\s*", r"M\1 \2h0", value)    # dots
+    value = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", value)
     value = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", value)
     value = re.sub(r"font-family: [^;]*;?\s*", "", value)
     return re.sub(r"#([\w-]+)", lambda match: f"#{key}-{match[1]}" if match[1] in used else match[0], value)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from edgecnn.formats import count, milliseconds, percent, size
-from edgecnn.report.metrics import explained
-from edgecnn.results import ClassRecord, DeviceRecord, Entry, HistoryRecord, Results
+from edgecnn.formats import ABSENT, count, milliseconds, percent
+from edgecnn.memory_plan import arithmetic
+from edgecnn.results import BoardEntry, ClassRecord, Entry, HistoryRecord, Results
 
 # Values that are logged beside the metrics and that are no learning curve.
 _NOT_METRICS = frozenset({"lr", "learning_rate", "seconds", "waiting"})
-
+_UNITS = (("G", 1e9), ("M", 1e6), ("k", 1e3))
 
 _ABBREVIATED = {"auc": "AUC", "mean_iou": "mean IoU"}
 
@@ -42,13 +43,16 @@ class Fact:
     text: str
 
 
-def stem(entry: Entry) -> str:
+def stem(record: Entry | BoardEntry) -> str:
     """The artefact's name without its suffix, which the runtime implies."""
-    return PurePath(entry.artefact).stem
+    return PurePath(record.artefact).stem
 
 
 def entry_labels(entries: Sequence[Entry]) -> list[str]:
-    """A short name for each entry, no two alike: the shortest of a few forms that tells them all apart."""
+    """A short name for each entry, no two alike: the shortest of a few forms that tells them all apart.
+
+    What was measured on another machine says so: ``litert int8 on pi@garage:22``.
+    """
     forms: tuple[Callable[[Entry], str], ...] = (
         lambda entry: f"{entry.runtime} {entry.precision}",
         lambda entry: f"{entry.runtime} {stem(entry)}",
@@ -56,7 +60,28 @@ def entry_labels(entries: Sequence[Entry]) -> list[str]:
     )
     labels: list[str] = []
     for form in forms:
-        labels = [form(entry) for entry in entries]
+        labels = [form(entry) + on_device(entry) for entry in entries]
+        if len(set(labels)) == len(labels):
+            return labels
+    return [f"{number}. {label}" for number, label in enumerate(labels, start=1)]
+
+
+def on_device(entry: Entry) -> str:
+    """`` on pi@garage:22``; empty for this machine."""
+    return f" on {entry.device}" if entry.device else ""
+
+
+def board_labels(boards: Sequence[BoardEntry]) -> list[str]:
+    """A short name for each board entry, no two alike: ``cortex-m4``, with what tells it from others of that core."""
+    forms: tuple[Callable[[BoardEntry], str], ...] = (
+        lambda board: board.target,
+        lambda board: f"{board.target} {board.optimization}",
+        lambda board: f"{board.target} {stem(board)}",
+        lambda board: f"{board.target} {stem(board)} {board.optimization}",
+    )
+    labels: list[str] = []
+    for form in forms:
+        labels = [form(board) for board in boards]
         if len(set(labels)) == len(labels):
             return labels
     return [f"{number}. {label}" for number, label in enumerate(labels, start=1)]
@@ -79,18 +104,41 @@ def float_entry(entries: Sequence[Entry], samples: int | None) -> Entry | None:
     return None
 
 
-def half_interval(entry: Entry) -> float | None:
+def half_interval(record: Entry | BoardEntry) -> float | None:
     """The larger side of the accuracy's 95 % interval, which lies unevenly near 0 and 1."""
-    if entry.accuracy is None or entry.accuracy_low is None or entry.accuracy_high is None:
+    if record.accuracy is None or record.accuracy_low is None or record.accuracy_high is None:
         return None
-    return max(entry.accuracy - entry.accuracy_low, entry.accuracy_high - entry.accuracy)
+    return max(record.accuracy - record.accuracy_low, record.accuracy_high - record.accuracy)
 
 
-def interval(entry: Entry) -> str | None:
+def interval(record: Entry | BoardEntry) -> str | None:
     """The 95 % interval of the accuracy as ``90.66 to 91.77 %``."""
-    if entry.accuracy_low is None or entry.accuracy_high is None:
+    if record.accuracy_low is None or record.accuracy_high is None:
         return None
-    return f"{entry.accuracy_low * 100:.2f} to {percent(entry.accuracy_high)}"
+    return f"{record.accuracy_low * 100:.2f} to {percent(record.accuracy_high)}"
+
+
+def median_interval(entry: Entry) -> str:
+    """The 95 % interval of the median as ``0.131 to 0.134``, in ms."""
+    return f"{milliseconds(entry.p50_low_ms)} to {milliseconds(entry.p50_high_ms)}"
+
+
+def median_half(entry: Entry) -> float:
+    """The larger side of the median's 95 % interval, in ms."""
+    return max(entry.p50_ms - entry.p50_low_ms, entry.p50_high_ms - entry.p50_ms, 0.0)
+
+
+def scaled(value: float | None) -> str:
+    """A count of instructions to three digits: ``3.80 M``, ``412 k``, ``85``."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    unit, factor = next(((unit, factor) for unit, factor in _UNITS if value >= factor), ("", 1.0))
+    number = value / factor
+    if number >= 1e5:
+        return f"{value:.2e}"
+    if not unit:
+        return f"{number:.0f}"
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f} {unit}"
 
 
 def classes_of(entry: Entry) -> list[ClassRecord]:
@@ -130,35 +178,6 @@ def words_of(metric: str) -> str:
     return _ABBREVIATED.get(metric, metric.replace("_", " ").strip())
 
 
-def device_facts(device: DeviceRecord) -> list[Fact]:
-    """The machine, one fact a line; what it did not tell is left out."""
-    facts = [
-        Fact("CPU", device.cpu),
-        Fact("Cores", f"{device.cores} ({device.architecture})"),
-        Fact("Memory", size(device.memory_bytes)) if device.memory_bytes is not None else None,
-        Fact("System", device.system),
-        Fact("Python", device.python),
-        Fact("CPU governor", device.governor or "the system does not tell"),
-        _before_after("Load average (1 min)", device.load_before, device.load_after, ""),
-        _before_after("Temperature", device.temperature_before_c, device.temperature_after_c, " °C"),
-    ]
-    return [fact for fact in facts if fact is not None]
-
-
-def _before_after(name: str, before: float | None, after: float | None, unit: str) -> Fact | None:
-    parts = [f"{value:.4g}{unit} {when}" for value, when in ((before, "before"), (after, "after")) if value is not None]
-    return Fact(name, ", ".join(parts)) if parts else None
-
-
-def device_line(device: DeviceRecord) -> str:
-    """The machine in one line."""
-    cores = f"{device.cores} core{'s' if device.cores != 1 else ''}"
-    parts = [device.cpu, cores, device.architecture, device.system]
-    if device.governor:
-        parts.append(f"governor {device.governor}")
-    return ", ".join(parts)
-
-
 def counts_pixels(results: Results) -> bool:
     """Whether confusion matrix and figures of classes are of pixels, not of samples."""
     return results.model.task == "segmentation"
@@ -180,7 +199,7 @@ def data_line(results: Results) -> str:
 
 
 def memory_line(results: Results) -> str | None:
-    """What the compiled int8 model needs of RAM and flash, in one line."""
+    """What the compiled model needs of RAM and flash, in one line."""
     plan = results.memory
     if plan is None:
         return None
@@ -188,51 +207,8 @@ def memory_line(results: Results) -> str | None:
     if plan.tflm_arena_bytes is not None:
         beside.append(f"TFLite Micro {count(plan.tflm_arena_bytes)} B")
     inner = f" ({', '.join(beside)})" if beside else ""
-    return f"compiled to C, int8: arena {count(plan.arena_bytes)} B{inner}, weights {count(plan.weight_bytes)} B"
-
-
-def method(results: Results) -> list[str]:
-    """How it was measured, in sentences; every number in them is the document's."""
-    entries = results.entries
-    if not entries:
-        return ["No runtime was measured."]
-    warmup, runs = _range(entry.num_warmup for entry in entries), _range(entry.num_runs for entry in entries)
-    threads = _range(entry.threads for entry in entries)
-    sentences = [
-        f"Latency is that of one sample at a time (batch 1): input handed over, run, output read. "
-        f"{warmup} warm-up and {runs} counted runs, {threads} thread{'' if threads == '1' else 's'}.",
-        "Each line was measured in a fresh process; peak RSS is the most resident memory that process held.",
-    ]
-    judged = [entry for entry in entries if entry.accuracy is not None]
-    if judged:
-        samples = _range(entry.samples for entry in judged if entry.samples is not None)
-        on = f", measured on {samples} samples of the test split" if samples else ""
-        meant = explained(results.model.task)
-        interval_of = "the 95 % interval of a mean" if counts_pixels(results) else "Wilson's 95 % score interval"
-        sentences.append(f"Accuracy stands with {interval_of}{on}.")
-        sentences += [meant] if meant is not None else []
-    if any(entry.agreement_with_float is not None for entry in entries):
-        sentences.append("Agreement is the share of samples on which the class is that of the float model.")
-    return sentences
-
-
-def method_line(results: Results) -> str:
-    """The same in one line, for the terminal."""
-    entries = results.entries
-    if not entries:
-        return "No runtime was measured."
-    warmup, runs = _range(entry.num_warmup for entry in entries), _range(entry.num_runs for entry in entries)
-    threads = _range(entry.threads for entry in entries)
-    samples = _range(entry.samples for entry in entries if entry.samples is not None)
-    text = f"batch 1, {threads} thread{'' if threads == '1' else 's'}, {warmup} warm-up and {runs} counted runs"
-    return f"{text}; accuracy on {samples} samples" if samples else text
-
-
-def _range(values: Iterable[int]) -> str:
-    numbers = sorted(set(values))
-    if not numbers:
-        return ""
-    return count(numbers[0]) if len(numbers) == 1 else f"{count(numbers[0])} to {count(numbers[-1])}"
+    needs = f"arena {count(plan.arena_bytes)} B{inner}, weights {count(plan.weight_bytes)} B"
+    return f"compiled to C, {arithmetic(plan)}: {needs}"
 
 
 def latency_summary(entry: Entry) -> str:

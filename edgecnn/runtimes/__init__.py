@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import shutil
 from pathlib import Path
 from typing import cast
 
-from edgecnn.errors import MissingDependencyError, unknown_name
-from edgecnn.runtimes.base import RuntimeModule, RuntimeSpec, Session, litert_source
+from edgecnn.errors import EdgecnnError, MissingDependencyError, unknown_name
+from edgecnn.mcu.targets import HOST, target_names
+from edgecnn.mcu.toolchain import MissingToolError, find_tool
+from edgecnn.runtimes.base import (
+    TFLITE_RUNTIME_SOURCE,
+    Profiler,
+    RuntimeModule,
+    RuntimeSpec,
+    Session,
+    litert_source,
+)
 
 _LITERT_ALSO = ("tflite_runtime", "tensorflow")
 
@@ -20,6 +30,17 @@ RUNTIMES: dict[str, RuntimeSpec] = {
     "litert-ref": RuntimeSpec(
         "edgecnn.runtimes.litert", ".tflite", "LiteRT reference kernels", "ai_edge_litert", "", "ref",
         integer_only=True, alternatives=_LITERT_ALSO,
+    ),
+    "tflite-runtime": RuntimeSpec(
+        "edgecnn.runtimes.tflite_runtime", ".tflite", "LiteRT's older wheel, with XNNPACK", "tflite_runtime", "",
+        get=TFLITE_RUNTIME_SOURCE,
+    ),
+    "tflm": RuntimeSpec(
+        "edgecnn.runtimes.tflm", ".tflite", "TensorFlow Lite Micro", "tflite_micro", "mcu", integer_only=True
+    ),
+    "c": RuntimeSpec(
+        "edgecnn.runtimes.c", ".tflite", "compiled to C, for this machine", "firmware_export", "", integer_only=True,
+        programs=("gcc", "clang", "cc"),
     ),
     "onnxruntime": RuntimeSpec(
         "edgecnn.runtimes.onnx_runtime", ".onnx", "ONNX Runtime on the CPU", "onnxruntime", "onnx"
@@ -49,12 +70,21 @@ def runtime_module(name: str) -> RuntimeModule:
 
 
 def installed(name: str) -> bool:
-    """Whether a runtime's package is there; nothing is imported to find out."""
+    """Whether what a runtime needs is there; nothing is imported to find out."""
     spec = runtime_spec(name)
-    return any(importlib.util.find_spec(package) is not None for package in (spec.package, *spec.alternatives))
+    packaged = any(importlib.util.find_spec(package) is not None for package in (spec.package, *spec.alternatives))
+    return packaged and (not spec.programs or any(shutil.which(program) for program in spec.programs))
 
 
-def missing(name: str, step: str) -> MissingDependencyError:
+def is_board(name: str) -> bool:
+    """Whether a name is that of an emulated board, which has a table of its own (``edgecnn.mcu.targets``).
+
+    Boards are no runtimes: there is no session of them, and what they tell is instructions, not time.
+    """
+    return name in target_names() and name != HOST
+
+
+def missing(name: str, step: str) -> EdgecnnError:
     """The error for a runtime that is not installed.
 
     Args:
@@ -62,9 +92,14 @@ def missing(name: str, step: str) -> MissingDependencyError:
         step: What needs it, as a noun phrase.
     """
     spec = runtime_spec(name)
+    if spec.programs:
+        try:
+            find_tool(spec.programs, step)
+        except MissingToolError as error:
+            return error
     if spec.extra:
         return MissingDependencyError(spec.package, spec.extra, step)
-    return MissingDependencyError(spec.package, None, step, litert_source())    # LiteRT alone is of the base install
+    return MissingDependencyError(spec.package, None, step, spec.get or litert_source())
 
 
 def load_session(name: str, path: Path, threads: int = 1) -> Session:
@@ -74,10 +109,12 @@ def load_session(name: str, path: Path, threads: int = 1) -> Session:
 
 __all__ = [
     "RUNTIMES",
+    "Profiler",
     "RuntimeModule",
     "RuntimeSpec",
     "Session",
     "installed",
+    "is_board",
     "load_session",
     "missing",
     "runtime_module",

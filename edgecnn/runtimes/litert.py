@@ -12,7 +12,16 @@ import numpy as np
 from edgecnn.contract import TensorContract
 from edgecnn.errors import EdgecnnError, MissingDependencyError, first_line
 from edgecnn.keras_quiet import quiet_native
-from edgecnn.runtimes.base import check_model_file, litert_source, only_one, tensor_contract
+from edgecnn.results import LayerTime
+from edgecnn.runtimes import _litert_profile
+from edgecnn.runtimes.base import (
+    TFLITE_RUNTIME_SOURCE,
+    Session,
+    check_model_file,
+    litert_source,
+    only_one,
+    tensor_contract,
+)
 
 # The same interpreter under three names: LiteRT's own wheel, the older wheel that a 32-bit Raspberry Pi has, and the
 # one inside TensorFlow, which costs half a gigabyte and is asked last.
@@ -29,7 +38,7 @@ def start(threads: int) -> None:
     interpreter_module()
 
 
-def load(path: Path, threads: int, variant: str) -> LiteRTSession:
+def load(path: Path, threads: int, variant: str) -> Session:
     """Load a ``.tflite`` file.
 
     Args:
@@ -41,7 +50,22 @@ def load(path: Path, threads: int, variant: str) -> LiteRTSession:
         MissingDependencyError: No package with an interpreter is installed.
         EdgecnnError: The file is corrupt, needs an op that the runtime lacks, or has several inputs or outputs.
     """
-    module, version = interpreter_module()
+    session = load_with(*interpreter_module(), path, threads, variant)
+    if variant == "" and session.version.startswith("ai-edge-litert") and _litert_profile.is_offered():
+        return ProfiledSession(session, path, threads)
+    return session
+
+
+def load_with(module: Any, version: str, path: Path, threads: int, variant: str) -> LiteRTSession:
+    """Load a ``.tflite`` file with the interpreter of one package; see ``load``.
+
+    Args:
+        module: As ``import_interpreter`` gives it.
+        version: Package and version, for messages.
+        path: The file.
+        threads: Threads of XNNPACK's pool.
+        variant: As in ``load``.
+    """
     check_model_file(path, ".tflite")
     options: dict[str, Any] = {"num_threads": threads}
     if variant == "ref":
@@ -60,20 +84,36 @@ def load(path: Path, threads: int, variant: str) -> LiteRTSession:
 def interpreter_module() -> tuple[Any, str]:
     """The first interpreter module that is installed, and its package with version."""
     for module_name, distributions in _PACKAGES:
-        try:
-            with quiet_native():
-                module = importlib.import_module(module_name)
-        except ModuleNotFoundError:
-            continue
-        except ImportError as error:    # there, but it does not fit: NumPy 2 under tflite-runtime, no libstdc++
-            raise EdgecnnError(
-                f"{module_name.partition('.')[0]} is installed but does not start: {first_line(error)}. "
-                "`edgecnn doctor` says what to install."
-            ) from error
-        return module, _version(distributions)
+        if (module := import_interpreter(module_name)) is not None:
+            return module, _version(distributions)
     raise MissingDependencyError(
         "ai_edge_litert (or tflite_runtime, or tensorflow)", None, "running a .tflite file", litert_source()
     )
+
+
+def import_interpreter(module_name: str) -> Any | None:
+    """A module with an ``Interpreter``, or None where it is not installed.
+
+    Raises:
+        EdgecnnError: It is installed and does not start, or does not go with the NumPy that is installed.
+    """
+    try:
+        with quiet_native():
+            module = importlib.import_module(module_name)
+    except ModuleNotFoundError:
+        return None
+    except ImportError as error:    # there, but it does not fit: NumPy 2 under tflite-runtime, no libstdc++
+        raise EdgecnnError(
+            f"{module_name.partition('.')[0]} is installed but does not start: {first_line(error)}. "
+            "`edgecnn doctor` says what to install."
+        ) from error
+    # Version 2.14 of the older wheel is imported under NumPy 2 without a word, and fails when an interpreter is made.
+    if module_name.startswith("tflite_runtime") and int(np.__version__.partition(".")[0]) >= 2:
+        raise EdgecnnError(
+            f"tflite-runtime was built for NumPy 1, and NumPy {np.__version__} is installed. Install the older one, in "
+            f"an environment of its own if other packages need the newer: {TFLITE_RUNTIME_SOURCE}"
+        )
+    return module
 
 
 def _version(distributions: tuple[str, ...]) -> str:
@@ -106,6 +146,24 @@ def _advice(message: str) -> str:
     if "flatbuffer" in message.lower() or "allocation is null" in message.lower():
         return "it is not a whole TensorFlow Lite file. Copy or convert it again."
     return first_line(ValueError(message)) + "."
+
+
+class ProfiledSession:
+    """A ``.tflite`` file in LiteRT's own wheel, which can tell what operators take; see ``Session``."""
+
+    __slots__ = ("_path", "_threads", "input", "output", "run", "version")
+
+    def __init__(self, session: LiteRTSession, path: Path, threads: int) -> None:
+        self.input, self.output, self.version = session.input, session.output, session.version
+        self.run = session.run
+        self._path, self._threads = path, threads
+
+    def profile(self, samples: list[np.ndarray], runs: int) -> list[LayerTime]:
+        """What each operator takes, by LiteRT's own profiler in another process; see ``Profiler``.
+
+        Operators are those of XNNPACK after it has fused them. Times are in whole microseconds.
+        """
+        return _litert_profile.profile(self._path, self._threads, samples, runs)
 
 
 class LiteRTSession:

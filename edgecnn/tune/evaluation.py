@@ -124,7 +124,7 @@ class Evaluation:
         if form not in self._costs:
             learned = training_splits(dataset, recipe).train
             run.record(preprocess=recipe.preprocess.fit(learned.x))
-            samples = calibration_samples(learned, _SAMPLES, recipe.train.seed)
+            samples = calibration_samples(learned, _SAMPLES, recipe.train.seed, one_class=True)
             inputs = run.info.preprocessing.apply(samples.x)
             self._costs[form] = measure_costs(built_model(run, dataset), inputs, self._target)
         return self._costs[form]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -16,10 +15,12 @@ import numpy as np
 import pytest
 
 from edgecnn.artefacts import KINDS, ModelFile, Target, resolve
-from edgecnn.bench.child import Request, latency_inputs
-from edgecnn.bench.device import Condition, cpu_name, describe
+from edgecnn.bench.child import latency_inputs
 from edgecnn.bench.harness import bench
-from edgecnn.bench.parent import run_worker
+from edgecnn.bench.host import LocalHost
+from edgecnn.bench.interleave import Settings
+from edgecnn.bench.messages import Load, Loaded
+from edgecnn.bench.parent import Worker
 from edgecnn.bench.plan import tflite_precision, without_onnx
 from edgecnn.bench.temporary import save_array
 from edgecnn.contract import METADATA_NAME, Contract
@@ -27,9 +28,11 @@ from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.files import sha256_file
 from edgecnn.preprocess import ImagePreprocess
 from edgecnn.recipe import DataSection
+from edgecnn.report.view import memory_line
 from edgecnn.results import read_results, write_results
 from edgecnn.runtimes import load_session
 from edgecnn.tflite_metadata import embed
+from tests.firmware_export.int16_network import int16_network
 from tests.tflite_builder import pack, small_model
 
 resource = pytest.importorskip("resource")    # not on Windows
@@ -44,20 +47,23 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def request_for(path: Path, **changes: Any) -> Request:
-    settings = {"runtime": "litert", "path": path, "threads": 1, "runs": 10, "warmup": 2, "cores": 1}
-    return Request.model_validate({**settings, **changes})
+def loaded(path: Path, runtime: str = "litert") -> Loaded:
+    """What a process of its own says of the file; it is gone afterwards."""
+    with Worker(LocalHost(), f"{runtime} with {path.name}") as worker:
+        return worker.load(Load(runtime=runtime, path=str(path)))
 
 
 def test_latency_without_data(small: Path, tmp_path: Path) -> None:
-    results = bench(resolve(str(small)), ["litert", "litert-ref"], section=None, runs=30, warmup=3)
+    results = bench(resolve(str(small)), ["litert", "litert-ref"], section=None, settings=Settings(30, 3))
     assert [entry.runtime for entry in results.entries] == ["litert", "litert-ref"]
     assert results.data is None
     assert any("random inputs" in note for note in results.notes)
     assert (results.model.name, results.model.parameters, results.model.macs) == ("small", 187, 756)
     for entry in results.entries:
         latencies = np.array(entry.latencies_ms)
-        assert (entry.num_runs, entry.num_warmup, len(latencies)) == (30, 3, 30)
+        assert (entry.num_runs, len(latencies), sum(entry.blocks), sum(entry.processes)) == (30, 30, 30, 20)
+        assert entry.num_warmup >= 3
+        assert entry.p50_low_ms <= entry.p50_ms <= entry.p50_high_ms
         assert (latencies > 0).all()
         assert entry.mean_ms == pytest.approx(latencies.mean())
         assert entry.throughput_per_s == pytest.approx(1000 / latencies.mean())
@@ -100,7 +106,7 @@ def test_accuracy_is_that_of_the_session_on_the_test_split(small: Path, tmp_path
                 right += int(split == "test" and said == index)
 
     section = DataSection(set="image_folder", path=str(images))
-    results = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0)
+    results = bench(resolve(str(small)), ["litert"], section=section, settings=Settings(5, 0))
     entry = results.entries[0]
     assert (entry.samples, entry.accuracy) == (30, pytest.approx(right / 30))
     assert np.sum(entry.confusion_matrix) == 30
@@ -108,10 +114,10 @@ def test_accuracy_is_that_of_the_session_on_the_test_split(small: Path, tmp_path
     assert (results.data.set, results.data.labels, results.data.samples) == ("image_folder", list(LABELS), 30)
     assert entry.agreement_with_float is None
 
-    without = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0, accuracy=False)
+    without = bench(resolve(str(small)), ["litert"], section=section, settings=Settings(5, 0), accuracy=False)
     assert (without.data, without.entries[0].accuracy) == (None, None)
     assert any("test samples of image_folder" in note and "--no-accuracy" in note for note in without.notes)
-    limited = bench(resolve(str(small)), ["litert"], section=section, runs=5, warmup=0, limit=12)
+    limited = bench(resolve(str(small)), ["litert"], section=section, settings=Settings(5, 0), limit=12)
     assert limited.entries[0].samples == 12
 
 
@@ -133,11 +139,13 @@ def test_random_inputs_are_the_same_each_time_and_cover_the_type(small: Path) ->
 
 def test_the_peak_is_that_of_the_measuring_process_alone(small: Path) -> None:
     held = np.ones(60_000_000)    # 480 MB in this process, which a child's ru_maxrss would begin with
-    answer = run_worker(request_for(small))
+    with Worker(LocalHost(), "litert") as worker:
+        base = worker.load(Load(runtime="litert", path=str(small))).base_rss_bytes
+        peak = worker.measure(10, 0).peak_rss_bytes
     assert held[-1] == 1
-    assert answer.peak_rss_bytes is not None
-    assert answer.base_rss_bytes is not None
-    assert 10e6 < answer.base_rss_bytes < answer.peak_rss_bytes < 300e6
+    assert peak is not None
+    assert base is not None
+    assert 10e6 < base < peak < 300e6
 
 
 @pytest.fixture
@@ -157,19 +165,19 @@ def broken_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 def test_a_crash_in_native_code_is_one_sentence(small: Path, broken_interpreter: Callable[[str], None]) -> None:
     broken_interpreter("import os\nos.abort()\n")
     with pytest.raises(EdgecnnError, match=r"litert with small\.tflite: the measuring process was ended by SIGABRT"):
-        run_worker(request_for(small))
+        loaded(small)
 
 
 def test_a_mistake_in_the_worker_gives_its_last_words(small: Path, broken_interpreter: Callable[[str], None]) -> None:
     broken_interpreter("raise ArithmeticError('the moon is full')\n")
     with pytest.raises(EdgecnnError, match=r"ended with code 1 and no answer.*the moon is full"):
-        run_worker(request_for(small))
+        loaded(small)
 
 
 def test_what_the_runtime_refuses_names_runtime_and_file(small: Path) -> None:
     small.write_bytes(small.read_bytes()[:600])
     with pytest.raises(EdgecnnError, match=r"litert-ref with small\.tflite: .*not a whole TensorFlow Lite file"):
-        run_worker(request_for(small, runtime="litert-ref"))
+        loaded(small, "litert-ref")
 
 
 def test_one_failed_measurement_does_not_take_the_others_along(small: Path, tmp_path: Path) -> None:
@@ -181,13 +189,13 @@ def test_one_failed_measurement_does_not_take_the_others_along(small: Path, tmp_
     )
     files = (ModelFile(small, "tflite", None, None), ModelFile(broken, "onnx", contract, None))
     target, failures = Target("small", None, files), list[str]()
-    results = bench(target, ["litert", "onnxruntime"], section=None, runs=5, warmup=0, failed=failures.append)
+    results = bench(target, ["litert", "onnxruntime"], section=None, settings=Settings(5, 0), failed=failures.append)
     assert [entry.runtime for entry in results.entries] == ["litert"]
     assert len(failures) == 1
     assert failures[0].startswith("onnxruntime with small.onnx: ")
     assert any(note.startswith("Not measured: onnxruntime with small.onnx") for note in results.notes)
     with pytest.raises(EdgecnnError, match=r"onnxruntime with small\.onnx"):
-        bench(target, ["litert", "onnxruntime"], section=None, runs=5, warmup=0)
+        bench(target, ["litert", "onnxruntime"], section=None, settings=Settings(5, 0))
 
 
 def test_ctrl_c_leaves_no_process_behind(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,9 +209,10 @@ def test_ctrl_c_leaves_no_process_behind(small: Path, monkeypatch: pytest.Monkey
         raise KeyboardInterrupt(count)
 
     real = subprocess.Popen
-    monkeypatch.setattr("edgecnn.bench.parent.subprocess.Popen", recorded)
-    with pytest.raises(KeyboardInterrupt):
-        run_worker(request_for(small, runs=3_000_000), interrupted)
+    monkeypatch.setattr("edgecnn.bench.host.subprocess.Popen", recorded)
+    with pytest.raises(KeyboardInterrupt), Worker(LocalHost(), "litert", interrupted) as worker:
+        worker.load(Load(runtime="litert", path=str(small)))
+        worker.warm(300_000_000, 1)
     assert [process.returncode for process in started] == [-signal.SIGKILL]    # it has ended and was waited for
 
 
@@ -223,7 +232,7 @@ def test_no_room_for_temporary_files_is_one_sentence(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(EdgecnnError, match=r"cannot write the temporary file .*gone.*: No such file.*TMPDIR"):
-        bench(resolve(str(small)), ["litert"], section=None, runs=1, warmup=0)
+        bench(resolve(str(small)), ["litert"], section=None, settings=Settings(1, 0))
     monkeypatch.undo()
     for size in (200, 10_000):    # less and more than a block
         with largest_file(1000), pytest.raises(EdgecnnError, match=r"temporary file.*(o space left|too large).*TMPDIR"):
@@ -236,11 +245,12 @@ def test_no_room_for_the_classes_is_one_sentence_of_the_measuring_process(small:
         name="small", labels=LABELS, preprocess=ImagePreprocess(), input=session.input, output=session.output
     )
     np.save(tmp_path / "samples.npy", np.zeros((500, 6, 6, 2), np.uint8))
-    request = request_for(
-        small, contract=contract, samples=tmp_path / "samples.npy", outputs=tmp_path / "outputs.npy"
-    )
-    with largest_file(3000), pytest.raises(EdgecnnError, match=r"litert with small\.tflite: cannot write the temp"):
-        run_worker(request)
+    request = Load(runtime="litert", path=str(small), contract=contract, samples=str(tmp_path / "samples.npy"))
+    words = r"litert with small\.tflite: cannot write the temp"
+    with largest_file(3000), Worker(LocalHost(), "litert with small.tflite") as worker:
+        worker.load(request)
+        with pytest.raises(EdgecnnError, match=words):
+            worker.evaluate(tmp_path / "outputs.npy")
 
 
 def test_each_tflite_without_an_onnx_of_its_own_is_converted() -> None:
@@ -263,9 +273,10 @@ def test_a_converter_that_is_missing_is_the_reason(small: Path, monkeypatch: pyt
     told = list[str]()
     for failed in (told.append, None):
         with pytest.raises(EdgecnnError, match=words):
-            bench(resolve(str(small)), ["onnxruntime"], section=None, runs=1, warmup=0, failed=failed)
+            bench(resolve(str(small)), ["onnxruntime"], section=None, settings=Settings(1, 0), failed=failed)
     assert told == []
-    results = bench(resolve(str(small)), ["litert", "onnxruntime"], section=None, runs=1, warmup=0, failed=told.append)
+    both = ["litert", "onnxruntime"]
+    results = bench(resolve(str(small)), both, section=None, settings=Settings(1, 0), failed=told.append)
     assert [entry.runtime for entry in results.entries] == ["litert"]
     assert len(told) == 1
     assert re.match(words, told[0])
@@ -278,33 +289,12 @@ def test_modules_beside_the_user_are_not_the_workers(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != ""])
     (tmp_path / "pydantic.py").write_text("raise SystemExit('a file of the user')\n")
-    assert len(run_worker(request_for(small)).latencies_ms) == 10
+    assert loaded(small).first_ms > 0
 
 
-PI = "processor\t: 0\nCPU part\t: 0xd0b\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 5 Model B Rev 1.0\n"
-INTEL = "processor\t: 0\nmodel\t\t: 158\nmodel name\t: Intel(R) Core(TM) i7-8700   CPU @ 3.20GHz\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [(PI, "Raspberry Pi 5 Model B Rev 1.0"), (INTEL, "Intel(R) Core(TM) i7-8700 CPU @ 3.20GHz")],
-)
-def test_the_processor_is_called_what_people_call_it(tmp_path: Path, text: str, name: str) -> None:
-    (tmp_path / "cpuinfo").write_text(text)
-    assert cpu_name(tmp_path) == name
-
-
-def test_a_board_without_cpuinfo_is_named_by_its_device_tree(tmp_path: Path) -> None:
-    (tmp_path / "device-tree").mkdir()
-    (tmp_path / "device-tree/model").write_bytes(b"NVIDIA Jetson Nano Developer Kit\0")
-    assert cpu_name(tmp_path) == "NVIDIA Jetson Nano Developer Kit"
-
-
-def test_the_machine_as_it_is() -> None:
-    record = describe(Condition(0.5, 40.0), Condition(0.75, None))
-    assert (record.load_before, record.load_after) == (0.5, 0.75)
-    assert (record.temperature_before_c, record.temperature_after_c) == (40.0, None)
-    assert 1 <= record.cores <= (os.cpu_count() or 1)
-    assert "numpy" in record.packages
-    assert record.cpu
-    assert record.system
+def test_the_memory_plan_of_an_int16_network(tmp_path: Path) -> None:
+    path = tmp_path / "wide.tflite"
+    path.write_bytes(int16_network())
+    results = bench(resolve(str(path)), ["litert-ref"], section=None, settings=Settings(3, 1))
+    assert results.memory is not None and results.memory.arena_bytes > 0
+    assert "compiled to C, int16×8: arena" in (memory_line(results) or "")

@@ -31,6 +31,9 @@ def test_bench_of_a_plain_file_writes_its_results(cli: Cli, small: Path, tmp_pat
     assert "litert-ref" in (folder / "results.md").read_text(encoding="utf-8")
     assert "<html" in (folder / "report.html").read_text(encoding="utf-8")
     assert "XNNPACK" not in done.stderr
+    compared = json.loads(cli("compare", "bench-small", folder / "results.json", "--json").stdout)
+    assert [entry["verdict"] for entry in compared["entries"]] == ["noise", "noise"]
+    assert "Noise: the interval of the ratio holds 1" in cli("compare", "bench-small", "bench-small").stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench-small", "small.tflite"]
 
 
@@ -118,6 +121,13 @@ def test_labels_with_brackets_are_printed_as_they_are(cli: Cli, tmp_path: Path) 
         (["bench", "small.tflite", "--on", "litert", "--data", "digitz"], 2, "Did you mean 'digits'"),
         (["bench", "small.tflite", "--preprocess", "scale=big"], 2, "--preprocess scale=big"),
         (["bench", "small.tflite", "--runs", "0"], 2, "--runs"),
+        (["bench", "small.tflite", "--on", "cortex-m5"], 2, "Did you mean 'cortex-m"),
+        (["bench", "small.tflite", "--on", "ssh://pi:secret@host"], 2, "a password in an ssh address"),
+        (["bench", "small.tflite", "--on", "fleet.toml"], 2, "fleet.toml: no such file"),
+        (["bench", "small.tflite", "--pin", "4096"], 2, "--pin 4096: there is no such core"),
+        (["bench", "small.tflite", "--sustain", "5 weeks"], 2, "such as 30s, 5m or 1h"),
+        (["compare", "small.tflite", "small.tflite"], 1, "not a results file of schema_version"),
+        (["compare", "nothing.json", "small.tflite"], 2, "nothing.json: no such file"),
         (["evaluate", "small.tflite"], 2, "does not say what data it is for"),
         (["evaluate", "small.tflite", "--data", "digits"], 1, "takes 6×6×2 samples, the data has 8×8×1"),
         (["evaluate", "small.tflite", "--data", "digits", "--on", "keras"], 2, "keras takes .keras files"),

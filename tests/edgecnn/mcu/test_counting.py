@@ -1,33 +1,21 @@
-"""``benchmarks/mcu.py``: its counts against instructions that were written down."""
+"""Instruction counts against instructions that were written down, whole and by layer; and ``benchmarks/mcu.py``."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
+from edgecnn.mcu.counting import Counts, count_instructions
+from edgecnn.mcu.samples import random_samples
 from edgecnn.mcu.targets import load_target
 from firmware_export.compiler import Compiled, compile_model
 from tests.edgecnn.mcu.models import altered, need, small_network
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(scope="module")
-def mcu() -> ModuleType:
-    """The module, which is no part of a package."""
-    spec = importlib.util.spec_from_file_location("benchmarks_mcu", ROOT / "benchmarks" / "mcu.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module    # where dataclasses look their annotations up
-    spec.loader.exec_module(module)
-    return module
 
 
 def with_loop(turns: int) -> Compiled:
@@ -38,31 +26,62 @@ def with_loop(turns: int) -> Compiled:
     return altered(compiled, "net.c", r"(int net_run\([^)]*\)\n\{\n)", rf"\1    {loop}\n")
 
 
-def test_a_loop_counts_as_many_instructions_as_it_has(mcu: ModuleType, tmp_path: Path) -> None:
+def count(compiled: Compiled, target: str, folder: Path, runs: int = 1, layers: bool = False) -> Counts:
+    folder.mkdir()
+    inputs = random_samples(compiled.graph, runs)
+    return count_instructions(compiled, load_target(target), "-O2", inputs, folder, layers)
+
+
+def test_a_loop_counts_as_many_instructions_as_it_has(tmp_path: Path) -> None:
     need("riscv32")
-    counted: dict[int, Any] = {}
+    counted = {}
     for turns in (1000, 2000):
-        folder = tmp_path / str(turns)
-        folder.mkdir()
-        counted[turns] = mcu.count_instructions(with_loop(turns), load_target("riscv32"), "-O2", 2, folder)
+        counted[turns] = count(with_loop(turns), "riscv32", tmp_path / str(turns), runs=2)
         assert counted[turns].runs == 2
     assert counted[2000].each - counted[1000].each == 1000 * 4
     assert counted[2000].functions["net_run"] - counted[1000].functions["net_run"] == 2 * 1000 * 4
 
 
 @pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "cortex-m55"])
-def test_counts_are_the_same_every_time(mcu: ModuleType, tmp_path: Path, target: str) -> None:
+def test_counts_are_the_same_every_time(tmp_path: Path, target: str) -> None:
     need(target)
     compiled = compile_model(small_network(), "small", "net")
-    found = []
-    for turn in range(2):
-        folder = tmp_path / str(turn)
-        folder.mkdir()
-        found.append(mcu.count_instructions(compiled, load_target(target), "-O2", 1, folder))
+    found = [count(compiled, target, tmp_path / str(turn)) for turn in range(2)]
     assert found[0] == found[1]
     assert {"harness_network", "harness_ended", "main"}.isdisjoint(found[0].functions)
     macs = sum(layer.macs for layer in compiled.plan.program.layers)
     assert found[0].each > macs
+
+
+@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m33", "cortex-m55", "riscv32"])
+def test_layers_and_the_rest_are_the_whole(tmp_path: Path, target: str) -> None:
+    need(target)
+    compiled = compile_model(small_network(), "small", "net")
+    whole, parts = count(compiled, target, tmp_path / "whole"), count(compiled, target, tmp_path / "parts", layers=True)
+    assert sum(parts.layers) + parts.rest == sum(parts.functions.values())
+    # The labels are no instructions; the compiler may still order a few others otherwise.
+    assert parts.each == pytest.approx(whole.each, rel=0.01)
+    layers = compiled.plan.program.layers
+    assert len(parts.layers) == len(layers)
+    assert all(counted > layer.macs for counted, layer in zip(parts.layers, layers, strict=True))
+    assert 0 < parts.rest < 0.1 * whole.each
+
+
+def test_a_loop_in_one_layer_is_counted_there(tmp_path: Path) -> None:
+    """It stands after the label of the last layer and before its kernel call, once in each row."""
+    need("riscv32")
+    compiled = compile_model(small_network(), "small", "net")
+    body = r"nop\\n addi %0, %0, -1\\n bnez %0, 1b"
+    loop = f'{{ int32_t n = 100; __asm__ volatile("1: {body}" : "+r"(n)); }}'
+    last = len(compiled.plan.program.layers) - 1
+    slower = altered(compiled, "net.c", rf"(    NET_ON_LAYER\({last}\);\n)", rf"\1    {loop}\n")
+    before, after = (
+        count(one, "riscv32", tmp_path / name, layers=True) for name, one in (("before", compiled), ("after", slower))
+    )
+    more = [a - b for a, b in zip(after.layers, before.layers, strict=True)]
+    rows = compiled.plan.program.layers[last].steps
+    assert more[:last] == [0] * last
+    assert 0 <= more[last] - rows * 100 * 3 <= 4 * rows    # and the loop's own counter is set
 
 
 def test_the_command_prints_a_table_and_json(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_only_the_same_training_is_resumed(begun: Begun, tmp_path: Path) -> None
     assert files_of(qat) == files
     assert qat_run(run, 2, files=files, resume=True).path == qat.path
     for settings in ({"epochs": 3}, {"learning_rate": 0.1}, {"ranges": "moving"}):
-        with pytest.raises(EdgecnnError, match=r"other settings \(2 epochs, 0.0003 as learning rate, learned ranges\)"):
+        with pytest.raises(EdgecnnError, match=r"other settings \(2 epochs, 0.0001 as learning rate, learned ranges\)"):
             qat_run(run, files=files, resume=True, **{"epochs": 2, **settings})    # type: ignore[arg-type]
     other = Converted(files.float_tflite + b"\0", files.int8_tflite)
     with pytest.raises(EdgecnnError, match=r"other \.tflite files"):

@@ -11,7 +11,22 @@ import numpy as np
 import pytest
 
 from edgecnn.files import sha256_bytes
-from edgecnn.results import ClassRecord, DataRecord, DeviceRecord, Entry, HistoryRecord, ModelRecord, Results
+from edgecnn.results import (
+    BoardEntry,
+    BoardLayer,
+    ClassRecord,
+    DataRecord,
+    DeviceRecord,
+    Entry,
+    HistoryRecord,
+    LayerNoise,
+    LayerTime,
+    ModelRecord,
+    QuantizationRecord,
+    Results,
+    Sustained,
+    WorstSample,
+)
 from edgecnn.statistics import confusion_matrix, per_class, wilson
 
 EPOCHS = 15
@@ -61,7 +76,11 @@ def measure(
     accuracy = wilson(int(np.trace(matrix)), len(y))
     records = [ClassRecord(**vars(figures)) for figures in per_class(matrix, tuple("0123456789"))]
     counted = latencies[10:]
-    p50, p90, p95, p99 = (float(value) for value in np.percentile(counted, (50, 90, 95, 99)))
+    p50, p90, p95, p99, lower, upper = (float(value) for value in np.percentile(counted, (50, 90, 95, 99, 25, 75)))
+    turns = np.array_split(np.array(counted), 5)
+    generator = np.random.default_rng(0)
+    drawn = [np.median(np.concatenate([turns[one] for one in generator.integers(0, 5, 5)])) for _ in range(200)]
+    low, high = (float(value) for value in np.percentile(drawn, (2.5, 97.5)))
     return Entry(
         runtime=runtime,
         runtime_version=np.__version__,
@@ -76,11 +95,17 @@ def measure(
         std_ms=float(np.std(counted)),
         min_ms=min(counted),
         p50_ms=p50,
+        p50_low_ms=min(low, p50),
+        p50_high_ms=max(high, p50),
         p90_ms=p90,
         p95_ms=p95,
         p99_ms=p99,
         max_ms=max(counted),
         num_warmup=10,
+        steady=True,
+        blocks=[len(turn) for turn in turns],
+        processes=[2, 3],
+        outliers=sum(latency > upper + 1.5 * (upper - lower) for latency in counted),
         num_runs=len(counted),
         latencies_ms=counted,
         throughput_per_s=1000 * len(counted) / sum(counted),
@@ -164,3 +189,102 @@ def digits_results() -> Results:
         history=history,
         notes=["The test split was shuffled before it was cut.", "litert-ref computes in Python loops here."],
     )
+
+
+PI = "pi@raspberrypi.local:22"
+# Of fashion_mnist_cnn with -O2, as edgecnn bench counts them: layer, operator, MACs, instructions on each board.
+COUNTED = (
+    ("conv_2d_1", "CONV_2D", 48_672, 415_571.0, 571_979.0),
+    ("conv_2d_2", "CONV_2D", 663_552, 1_861_536.0, 2_571_958.0),
+    ("conv_2d_3", "CONV_2D", 294_912, 800_428.0, 1_105_993.0),
+    ("fully_connected_1", "FULLY_CONNECTED", 262_144, 703_762.0, 970_341.0),
+    ("fully_connected_2", "FULLY_CONNECTED", 5_120, 17_306.0, 23_535.0),
+    ("softmax_1", "SOFTMAX", 0, 608.0, 626.0),
+)
+BOARDS = (("cortex-m4", "Arm Cortex-M4F", 3_801_347.0, 344), ("riscv32", "RISC-V RV32IMAC", 5_246_517.0, 336))
+
+
+def boards() -> list[BoardEntry]:
+    """Two boards, the first of them judged."""
+    quality = {"samples": 200, "accuracy": 0.905, "accuracy_low": 0.8563, "accuracy_high": 0.9384}
+    return [
+        BoardEntry(
+            target=target, description=description, artefact="model_int8.tflite", sha256="b" * 64, precision="int8",
+            compiler="gcc 12.2.1", optimization="-O2", emulator="QEMU 7.2.19", runs=3, instructions=instructions,
+            instructions_per_mac=instructions / 1_274_400,
+            layers=[
+                BoardLayer(name=layer[0], op=layer[1], macs=layer[2], instructions=layer[3 + place])
+                for layer in COUNTED
+            ],
+            arena_bytes=2_912, stack_bytes=stack, code_bytes=2_708, weights_bytes=366_714,
+            **({} if place else quality), agreement_with_float=None if place else 0.995,
+        )
+        for place, (target, description, instructions, stack) in enumerate(BOARDS)
+    ]  # fmt: skip
+
+
+def profile() -> list[LayerTime]:
+    """A product and a softmax of the size of the entries, timed."""
+    x, weights = np.random.default_rng(0).random((1, 65)), np.random.default_rng(1).random((65, 10))
+    steps: list[tuple[str, str, Callable[[], object]]] = [
+        ("dense/MatMul", "FULLY_CONNECTED", lambda: x @ weights),
+        ("softmax", "SOFTMAX", lambda: softmax(x @ weights)),
+    ]
+    medians = []
+    for _, _, step in steps:
+        spent = []
+        for _ in range(50):
+            start = time.perf_counter_ns()
+            step()
+            spent.append((time.perf_counter_ns() - start) / 1e6)
+        medians.append(float(np.median(spent)))
+    return [
+        LayerTime(name=name, op=op, ms=ms, share=ms / sum(medians))
+        for (name, op, _), ms in zip(steps, medians, strict=True)
+    ]
+
+
+def sustained(entry: Entry) -> Sustained:
+    """The entry's runs as windows of fifty, on a machine that gets warm and slow."""
+    windows = [entry.latencies_ms[start : start + 50] for start in range(0, len(entry.latencies_ms), 50)]
+    spent = np.cumsum([sum(window) / 1e3 for window in windows])
+    return Sustained(
+        seconds=spent.tolist(),
+        runs=[len(window) for window in windows],
+        p50_ms=[float(np.median(window)) for window in windows],
+        p95_ms=[float(np.percentile(window, 95)) for window in windows],
+        temperature_c=[None, *(48.5 + 4.25 * index for index in range(len(windows) - 1))],
+        frequency_mhz=[1500.0] * (len(windows) - 1) + [600.0],
+    )
+
+
+@pytest.fixture(scope="session")
+def full_results(digits_results: Results) -> Results:
+    """The same with everything that a document can hold: another machine, boards, profiles, mistakes, quantization."""
+    entries = list(digits_results.entries)
+    entries[2] = entries[2].model_copy(update={"profile": profile(), "arena_bytes": 15_984})
+    far = {"device": PI, "steady": False, "pinned_core": 3, "sustained": sustained(entries[2])}
+    noise = LayerNoise(name="dense (FULLY_CONNECTED)", op="FULLY_CONNECTED", sqnr_db=21.75, own_db=38.5, clipped=0.0123)
+    return digits_results.model_copy(
+        update={
+            "entries": [*entries, entries[2].model_copy(update=far)],
+            "devices": {
+                PI: DeviceRecord(
+                    cpu="Raspberry Pi 4 Model B Rev 1.4", cores=4, architecture="aarch64", memory_bytes=3_900_000_000,
+                    system="Debian GNU/Linux 12 (bookworm)", python="3.11.2", governor="ondemand", load_before=0.1,
+                    load_after=0.9, temperature_before_c=45.25, temperature_after_c=69.5, frequency_before_mhz=1500.0,
+                    frequency_after_mhz=600.0, throttled_before=[], throttled_after=["under-voltage"],
+                    packages={"ai-edge-litert": "2.1.7"},
+                )
+            },
+            "boards": boards(),
+            "worst": [
+                WorstSample(index=7, truth="3", predicted="9", score=0.9876, truth_score=0.0123),
+                WorstSample(index=11, truth="1", predicted="<8>", score=17.25, truth_score=-4.5),
+            ],
+            "quantization": QuantizationRecord(
+                quantized_file="model_int8.tflite", samples=64, output_sqnr_db=19.5, drop=0.006, layers=[noise],
+                advice="Nothing has to be mended.",
+            ),
+        }
+    )  # fmt: skip

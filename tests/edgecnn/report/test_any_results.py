@@ -84,7 +84,7 @@ def entry(labels: list[str]) -> st.SearchStrategy[Entry]:
         ),
         max_size=size,
     )
-    figures = ("init", "first", "mean", "std", "min", "p50", "p90", "p95", "p99", "max")
+    figures = ("init", "first", "mean", "std", "min", "p50", "p50_low", "p50_high", "p90", "p95", "p99", "max")
     return st.builds(
         Entry,
         runtime=st.sampled_from(("litert", "onnxruntime", "[b]<i>")),
@@ -96,6 +96,8 @@ def entry(labels: list[str]) -> st.SearchStrategy[Entry]:
         num_warmup=numbers,
         num_runs=numbers,
         latencies_ms=st.lists(durations, max_size=6),
+        blocks=st.lists(numbers, max_size=3),
+        outliers=numbers,
         throughput_per_s=durations,
         peak_rss_bytes=st.one_of(st.none(), numbers),
         samples=st.one_of(st.none(), numbers),

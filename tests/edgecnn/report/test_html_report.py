@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,9 +13,11 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import MissingDependencyError
-from edgecnn.formats import milliseconds, percent, rate, size
+from edgecnn.formats import count, milliseconds, percent, rate, size
 from edgecnn.report import write_outputs, write_report
-from edgecnn.report.html import headlines, render
+from edgecnn.report.comparison import latency_distribution
+from edgecnn.report.headlines import headlines
+from edgecnn.report.html import render
 from edgecnn.results import ClassRecord, Results, read_results
 from edgecnn.statistics import confusion_matrix, per_class
 
@@ -100,16 +104,19 @@ def test_every_entrys_figures_are_shown(digits_results: Results, text: str) -> N
         first = rows[1 + index]
         assert first[0] == f"{entry.runtime} {entry.precision}{entry.artefact}"
         assert first[1].startswith(percent(entry.accuracy))
-        assert first[2] == percent(entry.macro_f1)
-        assert first[3:6] == [milliseconds(value) for value in (entry.p50_ms, entry.p95_ms, entry.p99_ms)]
+        between = f"{milliseconds(entry.p50_low_ms)} to {milliseconds(entry.p50_high_ms)}"
+        assert first[2:4] == [milliseconds(entry.p50_ms) + between, milliseconds(entry.p95_ms)]
+        assert first[4:6] == [f"{entry.outliers}of {entry.num_runs}", rate(entry.throughput_per_s)]
         assert first[6:9] == [size(entry.size_bytes), size(entry.peak_rss_bytes), percent(entry.agreement_with_float)]
+        assert first[9] == percent(entry.macro_f1)
         latency = rows[2 + len(digits_results.entries) + index]
         assert latency[1:4] == [milliseconds(value) for value in (entry.init_ms, entry.first_ms, entry.min_ms)]
         assert latency[4] == f"{milliseconds(entry.mean_ms)} ± {milliseconds(entry.std_ms)}"
         assert latency[5:] == [
             *map(milliseconds, (entry.p50_ms, entry.p90_ms, entry.p95_ms, entry.p99_ms, entry.max_ms)),
-            rate(entry.throughput_per_s),
-            f"{entry.num_warmup} + {entry.num_runs}",
+            str(entry.num_warmup),
+            f"{entry.num_runs}5 turns, 2 processes",
+            "1",
         ]
         assert entry.sha256 in text
 
@@ -223,3 +230,123 @@ def test_without_the_extra(
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
     assert [path.name for path in written] == ["results.json", "results.md"]
     assert package in warnings[0]
+
+
+PICTURE = (np.arange(64, dtype=np.uint8) * 4).reshape(8, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def full(full_results: Results) -> str:
+    return render(full_results, {7: PICTURE})
+
+
+def test_the_full_page_is_whole_and_fetches_nothing(full: str) -> None:
+    page = Page(full)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", re.sub(r"data:image/png;base64,[\w+/=]+", "", full))
+    for _, attributes in page.tags:
+        for name in FETCHING & attributes.keys():
+            assert (attributes[name] or "").startswith(("#", "data:image/png;base64,"))
+    assert len(page.ids) == len(set(page.ids))
+    named = {part for names in re.findall(r'aria-labelledby="([^"]*)"', full) for part in names.split()}
+    assert named <= set(page.ids)
+
+
+def test_boards_are_shown_layer_by_layer(full_results: Results, full: str) -> None:
+    page = Page(full)
+    for board in full_results.boards:
+        row = next(row for row in page.rows if row and row[0].startswith(f"{board.target} "))
+        assert board.instructions_per_mac is not None
+        memory = (board.arena_bytes, board.stack_bytes, board.code_bytes, board.weights_bytes)
+        assert row[1:7] == [f"{board.instructions:,.0f}", f"{board.instructions_per_mac:.2f}", *map(count, memory)]
+        assert row[7].startswith(percent(board.accuracy)) and row[8] == percent(board.agreement_with_float)
+        assert f"{board.description}; {board.compiler}, {board.emulator}" in page.text
+    heading = next(row for row in page.rows if row[:2] == ["Layer", "MACs"])
+    assert heading[2:] == [board.target for board in full_results.boards]
+    for place, layer in enumerate(full_results.boards[0].layers):
+        row = next(row for row in page.rows if row[0] == f"{layer.name}{layer.op}")
+        assert row[1] == count(layer.macs)
+        for cell, board in zip(row[2:], full_results.boards, strict=True):
+            assert cell.startswith(f"{board.layers[place].instructions:,.0f}")
+    rest = [board.instructions - sum(layer.instructions for layer in board.layers) for board in full_results.boards]
+    row = next(row for row in page.rows if row[0] == "between layers")
+    assert row[2:] == [f"{value:,.0f}" for value in rest]
+
+
+def test_profiles_and_what_lasts_are_shown(full_results: Results, full: str) -> None:
+    page = Page(full)
+    told = [entry for entry in full_results.entries if entry.profile]
+    for layer in told[0].profile or []:
+        rows = [row for row in page.rows if row and row[0] == layer.name]
+        assert rows == [[layer.name, milliseconds(layer.ms), percent(layer.share), layer.op]] * len(told)
+    found = full_results.entries[-1].sustained
+    assert found is not None
+    spans = {row[0]: row[1:] for row in page.rows if len(row) == 5}
+    medians = (found.p50_ms[0], found.p50_ms[-1], min(found.p50_ms), max(found.p50_ms))
+    assert spans["p50ms"] == [milliseconds(value) for value in medians]
+    assert spans["temperature°C"] == ["48.5", "61.2", "48.5", "61.2"]
+    assert spans["frequencyMHz"] == ["1500", "600", "600", "1500"]
+    assert f"{sum(found.runs)} runs in" in page.text
+
+
+def test_every_machine_and_what_held_it_back(full_results: Results, full: str) -> None:
+    text = Page(full).text
+    for device in (full_results.device, *full_results.devices.values()):
+        assert device.cpu in text and device.system in text
+    assert "1500 MHz before, 600 MHz after" in text
+    assert "45.25 °C before, 69.5 °C after" in text
+    assert "by nothing before; under-voltage after" in text
+    assert "not steady" in text and "It was not reached in 1 of 7 lines" in text
+    assert "pinned to core 3" in text
+
+
+def test_mistakes_have_pictures_as_far_as_there_are_samples(full: str) -> None:
+    page = Page(full)
+    assert [attributes["width"] for tag, attributes in page.tags if tag == "img"] == ["8"]
+    assert "9 (0.988)" in page.text and "is 3 (0.012), sample 7" in page.text
+    assert "<8> (17.25)" in page.text and "is 1 (-4.5), sample 11" in page.text
+
+
+def test_quantization_is_told_and_linked_where_its_page_is(full_results: Results, full: str, tmp_path: Path) -> None:
+    page = Page(full)
+    assert "Nothing has to be mended." in page.text and "Change of accuracy: −0.60 points" in page.text
+    assert ["dense (FULLY_CONNECTED)", "21.8", "38.5", "1.23 %"] in page.rows
+    assert "<a " not in full
+    (tmp_path / "quantization.html").write_text("there", encoding="utf-8")
+    write_report(full_results, tmp_path / "report.html", {7: PICTURE})
+    linked = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<a href="quantization.html">' in linked
+
+
+def test_every_run_is_a_dot(digits_results: Results) -> None:
+    entry = digits_results.entries[2]
+    picked = [float(value) for value in np.geomspace(0.01, 10, 40)]
+    entry = entry.model_copy(update={"latencies_ms": picked, "num_runs": 40, "outliers": 3, "p50_ms": 0.3})
+    chart = latency_distribution([entry])
+    paths = re.findall(r'<path d="([^"]*h0[^"]*)"[^>]*?stroke: ([^;]+);', chart)
+    dots = {colour: path.count("h0") for path, colour in paths}
+    assert dots == {"var(--muted)": 37, "var(--third)": 3}
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_shows_the_page_without_scrolling_sideways(full: str, tmp_path: Path, width: int) -> None:
+    """In Chromium, whose own window cannot be so narrow: the page stands in a frame of that width."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium to measure the page in")
+    (tmp_path / "report.html").write_text(full, encoding="utf-8")
+    (tmp_path / "frame.html").write_text(
+        f'<!DOCTYPE html><title>-</title><iframe id="page" width="{width}" height="800" src="report.html"></iframe>'
+        "<script>onload = () => { const page = document.getElementById('page').contentDocument.documentElement;"
+        "document.title = `${page.clientWidth} ${page.scrollWidth}` }</script>",
+        encoding="utf-8",
+    )
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--hide-scrollbars"]
+    command = [browser, *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [*command, (tmp_path / "frame.html").as_uri()], capture_output=True, text=True, timeout=120, check=False
+    )
+    measured = re.search(r"<title>(\d+) (\d+)</title>", done.stdout)
+    if measured is None:
+        pytest.skip(f"Chromium does not run here: {done.stderr[-300:]}")
+    shown, needed = map(int, measured.groups())
+    assert shown == width and needed <= width

@@ -8,6 +8,7 @@ import pytest
 
 from edgecnn.report import markdown
 from edgecnn.results import ClassRecord, Results
+from tests.edgecnn.report.conftest import PI
 
 
 def tables(text: str) -> list[list[list[str]]]:
@@ -42,7 +43,12 @@ def test_table_holds_the_documents_figures(digits_results: Results) -> None:
         assert number(row["accuracy (95 %)"]) == pytest.approx(100 * entry.accuracy, abs=0.0051)
         assert entry.macro_f1 is not None
         assert number(row["macro F1"]) == pytest.approx(100 * entry.macro_f1, abs=0.0051)
-        assert number(row["p50"]) == pytest.approx(entry.p50_ms, rel=0.01)
+        assert number(row["p50 (95 %)"]) == pytest.approx(entry.p50_ms, rel=0.01)
+        between = re.search(r"\(([\d.]+) to ([\d.]+)\)", row["p50 (95 %)"])
+        assert between is not None
+        ends = [entry.p50_low_ms, entry.p50_high_ms]
+        assert [float(end) for end in between.groups()] == pytest.approx(ends, rel=0.01)
+        assert row["outliers"] == f"{entry.outliers} of {entry.num_runs}"
         assert number(row["p95"]) == pytest.approx(entry.p95_ms, rel=0.01)
         assert number(row["agreement with float"]) == pytest.approx(100 * entry.agreement_with_float, abs=0.0051)
 
@@ -65,7 +71,8 @@ def test_device_method_and_notes(digits_results: Results) -> None:
     text = markdown(digits_results).replace("\\", "")
     assert digits_results.device.cpu in text
     assert "Data: digits, test split, 397 samples, 10 classes." in text
-    assert "10 warm-up and 50 to 250 counted runs, 1 thread." in text
+    assert "output read; 1 thread." in text and "steady: 10 runs" in text
+    assert "50 to 250 runs are counted in 5 turns of 2 processes, by turns" in text
     for note in digits_results.notes:
         assert f"- {note}" in text
 
@@ -90,4 +97,24 @@ def test_what_was_not_measured(digits_results: Results) -> None:
     row = dict(zip(*tables(text)[0], strict=True))
     assert row["accuracy (95 %)"] == row["agreement with float"] == "–"
     assert "Data: none for accuracy and agreement, which were not measured." in text
-    assert "interval" not in text
+    assert "Wilson" not in text
+
+
+def test_boards_devices_and_layers(full_results: Results) -> None:
+    text = markdown(full_results)
+    found = tables(text)
+    figures, board_rows, slowest = found[0], found[1], found[2]
+    assert [row[0] for row in figures[1:]] == ["this machine"] * 6 + [PI]
+    assert figures[0].index("arena") and figures[3][figures[0].index("arena")] == "16.0 kB"
+    for cells, board in zip(board_rows[1:], full_results.boards, strict=True):
+        assert cells[0] == board.target
+        assert number(cells[3]) == board.instructions
+        assert board.instructions_per_mac is not None
+        assert number(cells[4]) == pytest.approx(board.instructions_per_mac, abs=0.0051)
+    assert board_rows[1][-3:] == ["90.50 % ± 4.87", "99.50 %", "200"]
+    assert board_rows[2][-3:] == ["–", "–", "–"]
+    layers = [layer for entry in full_results.entries for layer in entry.profile or []]
+    shown = sorted(number(row[3]) for row in slowest[1:])
+    assert shown == pytest.approx(sorted(layer.ms for layer in layers), rel=0.02)
+    assert f"{PI}: Raspberry Pi 4 Model B Rev 1.4, 4 cores" in text and "throttled: under-voltage" in text
+    assert "Quantization: Nothing has to be mended." in text

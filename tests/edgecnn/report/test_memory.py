@@ -14,8 +14,10 @@ from rich.console import Console
 
 from edgecnn.memory_plan import MemoryPlan, memory_plan
 from edgecnn.report import markdown, terminal_table
-from edgecnn.report.html import headlines, memory_bars, render
+from edgecnn.report.headlines import headlines
+from edgecnn.report.html import render
 from edgecnn.report.memory import in_words, memory_file, memory_picture
+from edgecnn.report.sections import memory_bars
 from edgecnn.results import Results, read_results, write_results
 from tests.edgecnn.report.test_html_report import Page
 from tests.small_networks import every_way_of_keeping

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from edgecnn.evaluate import evaluate_outputs
 from edgecnn.report import markdown, terminal_table
-from edgecnn.report.html import headlines, render
+from edgecnn.report.headlines import headlines
+from edgecnn.report.html import render
 from edgecnn.report.metrics import explained, in_words, known
 from edgecnn.results import Evaluation, Results
 from edgecnn.tasks import Task
@@ -57,7 +58,7 @@ def test_a_binary_model_shows_its_area_under_the_curve(digits_results: Results) 
     table = tables(markdown(results))[0]
     assert {row[table[0].index("AUC")] for row in table[1:]} == {area}
     page = Page(render(results))
-    assert [row[2] for row in page.rows[1 : 1 + len(results.entries)]] == [area] * len(results.entries)
+    assert all(area in row for row in page.rows[1 : 1 + len(results.entries)])
     assert {headline.name: headline.value for headline in headlines(results)}["AUC"] == area
     for text in (markdown(results), page.text):
         assert "from a probability of 0.5 on" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from edgecnn.results import Results, json_schema, read_results, write_results
+from edgecnn.results import Results, is_results, json_schema, read_results, write_results
 
 
 def test_published_schema_is_current(root: Path) -> None:
@@ -36,7 +36,7 @@ def test_document_follows_the_published_schema(digits_results: Results, root: Pa
     ("place", "value"),
     [
         (("entries", 0, "p50_ms"), "fast"),
-        (("schema_version",), 2),
+        (("schema_version",), 1),
         (("device", "colour"), "green"),
         (("entries",), None),
     ],
@@ -49,3 +49,12 @@ def test_schema_refuses(digits_results: Results, place: tuple[str | int, ...], v
     target[place[-1]] = value
     errors = list(Draft202012Validator(json_schema()).iter_errors(document))
     assert [tuple(error.absolute_path) for error in errors] in ([place], [place[:-1]])
+
+
+def test_results_of_an_older_schema_are_ours_to_replace(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text('{"schema_version": 1, "device": {}, "entries": []}')
+    assert is_results(path)
+    for other in ("[]", '{"results": 1}', "no json"):
+        path.write_text(other)
+        assert not is_results(path)

@@ -160,7 +160,29 @@ def test_without_any_interpreter_the_advice_is_what_fits_the_machine(
 def test_installed_asks_for_the_package_or_one_that_serves_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"tflite_runtime"}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name in there else None)
-    assert [name for name in RUNTIMES if installed(name)] == ["litert", "litert-ref"]
+    assert [name for name in RUNTIMES if installed(name)] == ["litert", "litert-ref", "tflite-runtime"]
+
+
+def test_the_older_wheel_is_a_runtime_of_its_own(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_runtime", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install tflite-runtime 'numpy<2'$"):
+        load_session("tflite-runtime", small)
+    assert str(missing("tflite-runtime", "--on tflite-runtime")).endswith("pip install tflite-runtime 'numpy<2'")
+
+
+def test_the_older_wheel_under_numpy_2_is_one_sentence(
+    small: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The wheel is imported without a word, and fails when an interpreter is made: so it is not asked."""
+    (tmp_path / "tflite_runtime").mkdir()
+    (tmp_path / "tflite_runtime" / "__init__.py").touch()
+    (tmp_path / "tflite_runtime" / "interpreter.py").write_text("class Interpreter: ...\n")
+    for name in ("tflite_runtime", "tflite_runtime.interpreter"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("numpy.__version__", "2.4.6")
+    with pytest.raises(EdgecnnError, match=r"built for NumPy 1, and NumPy 2\.4\.6 is installed.*'numpy<2'"):
+        load_session("tflite-runtime", small)
 
 
 def test_an_unknown_runtime_has_a_closest_match() -> None:
