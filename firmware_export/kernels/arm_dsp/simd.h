@@ -83,7 +83,7 @@ struct ec_channel {
 /* (sum + bias) * multiplier * 2^(-31 - shift) + zero point, a sum below 2^30. gemmlowp's first rounding is that of the
  * high word of twice the product. What it leaves has the sign of the sum, so the second one, half away from zero, and
  * the zero point are one addition to that word. */
-static inline int8_t ec_round_twice(int32_t sum, const struct ec_channel *channel)
+static EC_INLINE int8_t ec_round_twice(int32_t sum, const struct ec_channel *channel)
 {
     const int32_t twice = 2 * sum + channel->twice_bias;
     const int32_t carry = channel->carry + (twice >> 31);
@@ -94,7 +94,7 @@ static inline int8_t ec_round_twice(int32_t sum, const struct ec_channel *channe
 }
 
 /* The same for two sums; out and next may not lie in the channel's memory. */
-static inline void ec_round_two(
+static EC_INLINE void ec_round_two(
     int8_t *out, int8_t *next, int32_t sum, int32_t next_sum, const struct ec_channel *channel)
 {
     const struct ec_channel own = *channel;
