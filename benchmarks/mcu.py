@@ -1,6 +1,6 @@
 """Instructions, memory and flash of compiled models on every core, the same figures every run.
 
-    python benchmarks/mcu.py [FILE ...] [--on cortex-m4,riscv32] [--opt s] [--samples 1] [--functions] [--json]
+    python benchmarks/mcu.py [FILE ...] [--on cortex-m4,riscv32] [--opt s] [--optimize speed] [--samples 1] [--functions] [--json]
 
 Without FILE: the MLPerf Tiny models in ../shared/models, where they are. The instructions are those that the core
 executes from the entry of <name>_run to its return, counted by a QEMU plugin (edgecnn/mcu/counting.py) on the whole
@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 from edgecnn.errors import EdgecnnError
 from edgecnn.mcu.counting import count_instructions
@@ -25,6 +26,7 @@ from edgecnn.mcu.sizes import measure
 from edgecnn.mcu.targets import HOST, Target, load_target, target_names
 from firmware_export.compiler import compile_model
 from firmware_export.errors import ModelError
+from firmware_export.ops.base import Optimize
 
 NAME = "net"
 MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
@@ -49,18 +51,21 @@ class Measured:
     functions: dict[str, int]
 
 
-def measure_model(path: Path, targets: list[Target], optimization: str, samples: int) -> list[Measured]:
+def measure_model(
+    path: Path, targets: list[Target], optimization: str, samples: int, optimize: Optimize = "balanced"
+) -> list[Measured]:
     """One model on some cores.
 
     Raises:
         ModelError: The compiler does not take it.
         EdgecnnError: It cannot be built or does not run.
     """
-    compiled = compile_model(path.read_bytes(), str(path), NAME)
-    macs = sum(layer.macs for layer in compiled.plan.program.layers)
-    inputs = random_samples(compiled.graph, samples)
+    data = path.read_bytes()
     found = []
     for target in targets:
+        compiled = compile_model(data, str(path), NAME, instruction_set=target.instruction_set, optimize=optimize)
+        macs = sum(layer.macs for layer in compiled.plan.program.layers)
+        inputs = random_samples(compiled.graph, samples)
         with tempfile.TemporaryDirectory(prefix="edgecnn-count-") as folder:
             counts = count_instructions(compiled, target, optimization, inputs, Path(folder))
         sizes = measure(compiled.files, NAME, target, optimization)
@@ -90,6 +95,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="int8 .tflite files")
     parser.add_argument("--on", default=",".join(boards), help="targets, separated by commas (default: every board)")
     parser.add_argument("--opt", default="2", choices=OPTIMIZATIONS, help="for speed: 2 (default); for size: s")
+    parser.add_argument("--optimize", default="balanced", choices=get_args(Optimize), help="what kernels are chosen for")
     parser.add_argument("--samples", type=int, default=1, help="random inputs; the mean is shown (default: 1)")
     parser.add_argument("--functions", action="store_true", help="instructions by function too")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
@@ -102,7 +108,7 @@ def main() -> None:
         if any(target.board is None for target in targets):
             parser.error("instructions are counted on emulated boards only")
         optimization, samples = OPTIMIZATIONS[asked.opt], max(1, asked.samples)
-        found = [one for path in files for one in measure_model(path, targets, optimization, samples)]
+        found = [one for path in files for one in measure_model(path, targets, optimization, samples, asked.optimize)]
     except (EdgecnnError, ModelError, OSError) as error:
         sys.exit(f"Error: {error}")
     if asked.json:

@@ -29,6 +29,7 @@ from firmware_export.c_names import name_problem
 from firmware_export.compiler import Compiled, compile_model
 from firmware_export.errors import ModelError
 from firmware_export.graph import Graph
+from firmware_export.instruction_sets import PORTABLE
 
 HOST_SAMPLES = 1000
 """What this machine runs when nobody says."""
@@ -67,6 +68,7 @@ class TargetResult:
 
     Attributes:
         target: Its name.
+        arena: Bytes of the arena that the runs were given.
         samples: How many it was to run.
         outputs_bytes: Bytes of their outputs.
         differing_bytes: Bytes that differ.
@@ -78,6 +80,7 @@ class TargetResult:
     """
 
     target: str
+    arena: int
     samples: int
     outputs_bytes: int
     differing_bytes: int
@@ -103,7 +106,6 @@ class Verification:
         form: How it was built and run.
         inputs: Where the samples come from.
         oracle: Who said what is right.
-        arena: Bytes of the arena that the runs were given.
         macs: Multiply-accumulates of an inference.
         results: One for each target, in the order asked for.
         remarks: What the user should know.
@@ -114,7 +116,6 @@ class Verification:
     form: Form
     inputs: str
     oracle: str
-    arena: int
     macs: int
     results: tuple[TargetResult, ...]
     remarks: tuple[str, ...]
@@ -155,6 +156,10 @@ def verify_file(
     with readable_os_errors(artefact.path, "read"):
         data = artefact.path.read_bytes()
     compiled = compiled_model(data, artefact)
+    by_set = {PORTABLE: compiled}
+    for target in targets:
+        if target.instruction_set not in by_set:
+            by_set[target.instruction_set] = compiled_model(data, artefact, target.instruction_set)
     if form.push and compiled.plan.push is None:
         raise UsageError(f"{artefact.path}: its input cannot be handed over row by row; verify it without --push.")
     wanted = [samples or (HOST_SAMPLES if target.board is None else BOARD_SAMPLES) for target in targets]
@@ -169,7 +174,7 @@ def verify_file(
         say(f"Running {len(indices)} samples on {target.name}")
         right = [array[[place[index] for index in indices]] for array in expected.outputs]
         given = [array[indices] for array in inputs.arrays]
-        results.append(verify_on(target, compiled, data, form, given, right))
+        results.append(verify_on(target, by_set[target.instruction_set], data, form, given, right))
     program = compiled.plan.program
     return Verification(
         model=str(artefact.path),
@@ -177,7 +182,6 @@ def verify_file(
         form=form,
         inputs=inputs.source,
         oracle=expected.source,
-        arena=compiled.plan.push.arena_bytes if form.push and compiled.plan.push else compiled.plan.arena_bytes,
         macs=sum(layer.macs for layer in program.layers),
         results=tuple(results),
         remarks=tuple(remark for remark in (inputs.remark, expected.remark) if remark),
@@ -188,8 +192,13 @@ def _say_nothing(text: str) -> None:
     del text
 
 
-def compiled_model(data: bytes, artefact: ModelFile) -> Compiled:
+def compiled_model(data: bytes, artefact: ModelFile, instruction_set: str = PORTABLE) -> Compiled:
     """Compile a file under a name that C takes.
+
+    Args:
+        data: Its content.
+        artefact: The file.
+        instruction_set: Of the kernels.
 
     Raises:
         EdgecnnError: The compiler does not take the model.
@@ -202,7 +211,7 @@ def compiled_model(data: bytes, artefact: ModelFile) -> Compiled:
         name = "network"
     labels = artefact.contract.labels if artefact.contract is not None else ()
     try:
-        return compile_model(data, str(artefact.path), name, labels)
+        return compile_model(data, str(artefact.path), name, labels, instruction_set=instruction_set)
     except ModelError as error:
         raise EdgecnnError(str(error)) from error
 
@@ -258,6 +267,8 @@ def verify_on(
     macs = sum(layer.macs for layer in compiled.plan.program.layers)
     count = len(inputs[0])
     output_bytes = sum(array.nbytes for array in right)
+    plan = compiled.plan
+    arena = plan.push.arena_bytes if form.push and plan.push else plan.arena_bytes
     try:
         sizes = measure(compiled.files, interface.name, target, form.optimization)
     except MissingToolError:
@@ -270,7 +281,7 @@ def verify_on(
         try:
             run = run_image(image, inputs, time_limit(target, count, macs))
         except RunError as error:
-            return TargetResult(target.name, count, output_bytes, 0, 0, None, sizes, str(error), None)
+            return TargetResult(target.name, arena, count, output_bytes, 0, 0, None, sizes, str(error), None)
     wrong = differing(run.outputs, right)
     found, problem = None, ""
     if wrong.any():
@@ -278,6 +289,7 @@ def verify_on(
         found, problem = find_difference(target, compiled, data, form, [array[sample] for array in inputs])
     return TargetResult(
         target=target.name,
+        arena=arena,
         samples=count,
         outputs_bytes=output_bytes,
         differing_bytes=int(wrong.sum()),

@@ -108,7 +108,7 @@ def bench_board(
         EdgecnnError: The compiler does not take the model, it does not fit into the board, or it does not run.
     """
     require_tools(target)
-    compiled = _compiled(path)
+    compiled = _compiled(path, target)
     samples = _samples(path, compiled, inputs, runs)
     with tempfile.TemporaryDirectory(prefix="edgecnn-board-") as temporary:
         plain = _image(compiled, target, optimization, Path(temporary), "plain", marks=False)
@@ -138,19 +138,19 @@ def bench_board(
     )
 
 
-def _compiled(path: Path) -> Compiled:
-    """The network in C; for several boards it is compiled once."""
+def _compiled(path: Path, target: Target) -> Compiled:
+    """The network in C; for several boards of one instruction set it is compiled once."""
     check_model_file(path, ".tflite")
     with readable_os_errors(path, "read"):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _compile(path, digest)
+    return _compile(path, digest, target.instruction_set)
 
 
-@functools.lru_cache(maxsize=1)
-def _compile(path: Path, digest: str) -> Compiled:
+@functools.lru_cache(maxsize=4)
+def _compile(path: Path, digest: str, instruction_set: str) -> Compiled:
     del digest    # of the file's content: what the cache goes by
     try:
-        return compile_model(path.read_bytes(), str(path), _NAME)
+        return compile_model(path.read_bytes(), str(path), _NAME, instruction_set=instruction_set)
     except ModelError as error:
         raise EdgecnnError(str(error)) from error
 

@@ -115,7 +115,7 @@ def _page(found: Verification) -> list[RenderableType]:
             result.target,
             count(result.samples),
             f"{count(result.differing_bytes)} of {count(result.outputs_bytes)}" if ran else ABSENT,
-            count(found.arena),
+            count(result.arena),
             count(result.stack),
             count(sizes.code if sizes else None),
             count(sizes.weights if sizes else None),

@@ -17,6 +17,8 @@ from edgecnn.memory_plan import MemoryPlan, TargetSizes, memory_plan
 from edgecnn.report.memory import memory_file
 from edgecnn.tflite_file import contract_of, require_tflite
 from firmware_export.compiler import compile_model
+from firmware_export.instruction_sets import PORTABLE
+from firmware_export.ops.base import Optimize
 from firmware_export.errors import ModelError
 
 SUFFIXES = (".h", ".c", "_weights.h", "_kernels.h", "_memory.svg")
@@ -40,33 +42,43 @@ class CSource:
     sizes_note: str
 
 
-def c_source(model: Path, name: str, single_header: bool = False, target: str | None = None) -> CSource:
+def c_source(
+    model: Path,
+    name: str,
+    single_header: bool = False,
+    target: str | None = None,
+    optimize: Optimize = "balanced",
+) -> CSource:
     """Compile a model. Nothing is written.
 
     Args:
         model: An int8 ``.tflite`` file. The contract in it, where it has one, names the classes.
         name: The beginning of file and symbol names: a C identifier.
         single_header: One header in the manner of the stb libraries, instead of a header and sources.
-        target: Measure code and stack for this target, where its compiler is installed.
+        target: Use the kernels of this target's instruction set, and measure code and stack for it where its compiler is
+            installed; by default kernels that any processor runs.
+        optimize: What kernels are chosen for.
 
     Raises:
         UsageError: ``name`` cannot be a C identifier, the target is not known, or the model is no ``.tflite``.
         EdgecnnError: The model cannot be read, or holds something that the compiler does not take.
     """
-    if target is not None:
-        load_target(target)    # before anything else is done
+    # Before anything else is done: a target that is not known is the user's mistake.
+    instruction_set = load_target(target).instruction_set if target is not None else PORTABLE
     check_name(name)
     require_tflite(model, "C source")
     data, labels = _read(model)
     try:
-        compiled = compile_model(data, str(model), name, labels, single_header)
+        compiled = compile_model(data, str(model), name, labels, single_header, instruction_set, optimize)
     except ModelError as error:
         raise EdgecnnError(str(error)) from error
     arena = measure_arena(model)
     memory = memory_plan(compiled.plan, arena.bytes, arena.note)
     sizes, note = None, ""
     if target is not None:
-        files = compile_model(data, str(model), name, labels).files if single_header else compiled.files
+        files = compiled.files
+        if single_header:
+            files = compile_model(data, str(model), name, labels, False, instruction_set, optimize).files
         sizes, note = _sizes(files, name, target)
     return CSource({**compiled.files, f"{name}_memory.svg": memory_file(memory, name)}, memory, sizes, note)
 

@@ -54,6 +54,7 @@ class Target(BaseModel):
     description: str
     compilers: tuple[str, ...] = Field(min_length=1, description="Programs, any of which will do; the best first.")
     flags: tuple[str, ...] = Field(description="What the compiler is told of the processor.")
+    instruction_set: str = Field(default="portable", description="Of the kernels: a key of instruction_sets.LOWERINGS.")
     board: Board | None = Field(default=None, description="None: the program runs on this machine.")
 
 
