@@ -55,8 +55,8 @@ def c_source(
         model: An int8 ``.tflite`` file. The contract in it, where it has one, names the classes.
         name: The beginning of file and symbol names: a C identifier.
         single_header: One header in the manner of the stb libraries, instead of a header and sources.
-        target: Use the kernels of this target's instruction set, and measure code and stack for it where its compiler is
-            installed; by default kernels that any processor runs.
+        target: Use the kernels of its instruction set, and measure code and stack for it where its compiler is installed;
+            by default kernels that any processor runs.
         optimize: What kernels are chosen for.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from firmware_export.graph import Node
-from firmware_export.instruction_sets import arm_dsp
+from firmware_export.instruction_sets import arm_dsp, arm_mve
 from firmware_export.layer import Layer
 from firmware_export.ops.base import Lowering
 
@@ -17,5 +17,6 @@ PORTABLE = "portable"
 LOWERINGS: Mapping[str, Mapping[str, Callable[[Lowering, Node], Layer | None]]] = {
     PORTABLE: {},
     "arm_dsp": arm_dsp.LOWERINGS,
+    "arm_mve": arm_mve.LOWERINGS,
 }
 """By set and operator."""
