@@ -1,0 +1,27 @@
+"""Arm's Helium (Cortex-M55, M85): sixteen products of int8 in an instruction. Kernels: ``kernels/arm_mve``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from firmware_export.graph import Node
+from firmware_export.instruction_sets.arm_mve import (
+    addition,
+    average_pool_2d,
+    conv_2d,
+    depthwise_conv_2d,
+    fully_connected,
+)
+from firmware_export.layer import Layer
+from firmware_export.ops.base import Lowering
+
+LOWERINGS: Mapping[str, Callable[[Lowering, Node], Layer | None]] = {
+    "ADD": partial(addition.lower, sign=1),
+    "AVERAGE_POOL_2D": average_pool_2d.lower,
+    "CONV_2D": conv_2d.lower,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d.lower,
+    "FULLY_CONNECTED": fully_connected.lower,
+    "SUB": partial(addition.lower, sign=-1),
+}
+"""By operator. None leaves the node to the portable kernel."""
