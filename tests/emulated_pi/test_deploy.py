@@ -194,6 +194,7 @@ class Deployment:
         forget(device, "first", first["id"])
         for number, point in enumerate(seeded_points(self.points, total)):
             arguments = ("deploy", *another, "--name", "first", device.address)
+            device.run(f"rm -rf {PLACE}/.incoming")    # what arrived whole would not be sent again
             if number % 2:
                 kill_at(device, point, *arguments)
             else:
