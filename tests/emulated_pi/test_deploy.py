@@ -196,7 +196,8 @@ class Deployment:
             arguments = ("deploy", *another, "--name", "first", device.address)
             device.run(f"rm -rf {PLACE}/.incoming")    # what arrived whole would not be sent again
             if number % 2:
-                kill_at(device, point, *arguments)
+                # A process dies a moment after the point: in the first half, before the order to install can be out.
+                kill_at(device, point // 2, *arguments)
             else:
                 device.line.break_after(point)
                 try:
