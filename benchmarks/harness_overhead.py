@@ -111,10 +111,9 @@ def measure(path: Path, runs: int) -> tuple[Turns, Turns]:
 def measure_in_one_process(path: Path, runs: int) -> tuple[Turns, Turns]:
     """The same over one interpreter: the harness's loop and the bare one in turns of some runs."""
     measurement = Measurement(Load(runtime="litert", path=str(path)), Reporter(io.StringIO()))
-    session = measurement.session
-    interpreter = session._set.__self__
-    index, out = session._input, session._output
-    samples = itertools.cycle(latency_inputs(session, None, None))
+    inner = measurement.session.run.__self__    # type: ignore[attr-defined]    # a bound method of the LiteRTSession
+    interpreter, index, out = inner._set.__self__, inner._input, inner._output
+    samples = itertools.cycle(latency_inputs(measurement.session, None, None))
 
     def bare(count: int) -> list[float]:
         taken = []
