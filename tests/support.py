@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 from collections.abc import Mapping
@@ -23,6 +24,11 @@ class Cli(Protocol):
         env: Mapping[str, str] | None = None,
         timeout: float = 900,
     ) -> subprocess.CompletedProcess[str]: ...
+
+
+def heed_ctrl_c() -> None:
+    """In a child before it begins: tests that run in the background may have been started with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def child_environment(folder: Path) -> dict[str, str]:

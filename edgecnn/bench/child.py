@@ -110,6 +110,10 @@ def latency_inputs(session: Session, contract: Contract | None, raw: np.ndarray 
 class Measurement:
     """One artefact on one runtime, loaded.
 
+    Attributes:
+        session: The loaded model.
+        loaded: What loading it showed.
+
     Args:
         request: What to load.
         reporter: Told of each run and sample.
@@ -124,32 +128,32 @@ class Measurement:
         base = peak_rss_bytes()
         runtime_module(request.runtime).start(request.threads)
         started = time.perf_counter_ns()
-        self._session = load_session(request.runtime, Path(request.path), request.threads)
+        self.session = load_session(request.runtime, Path(request.path), request.threads)
         init_ms = (time.perf_counter_ns() - started) / 1e6
         self._request, self._reporter = request, reporter
         self._raw = np.load(request.samples, mmap_mode="r") if request.samples is not None else None
         if self._raw is not None and request.contract is not None:
             contract = request.contract
-            check_samples(contract.name, self._session.input, contract.preprocess.sample_shape(self._raw))
-            check_classes(contract.name, self._session.output, len(contract.labels), contract.task)
-        self._inputs = latency_inputs(self._session, request.contract, self._raw)
+            check_samples(contract.name, self.session.input, contract.preprocess.sample_shape(self._raw))
+            check_classes(contract.name, self.session.output, len(contract.labels), contract.task)
+        self._inputs = latency_inputs(self.session, request.contract, self._raw)
         self._next = itertools.cycle(self._inputs)
         # From here on no collector stops a run, or walks through memory between two of them and empties the caches.
         gc.collect()
         gc.disable()
         self._run_ms = first_ms = self.timed(1)[0]
         self.loaded = messages.Loaded(
-            runtime_version=self._session.version,
-            init_ms=getattr(self._session, "init_ms", init_ms),    # less than all that `load` did
+            runtime_version=self.session.version,
+            init_ms=getattr(self.session, "init_ms", init_ms),    # less than all that `load` did
             first_ms=first_ms,
             base_rss_bytes=base,
-            arena_bytes=getattr(self._session, "arena_bytes", None),
-            profiles=isinstance(self._session, Profiler),
+            arena_bytes=getattr(self.session, "arena_bytes", None),
+            profiles=isinstance(self.session, Profiler),
         )
 
     def timed(self, count: int) -> list[float]:
         """Milliseconds of ``count`` inferences; the clock runs around one ``session.run`` and nothing else."""
-        run, clock = self._session.run, time.perf_counter_ns
+        run, clock = self.session.run, time.perf_counter_ns
         durations = np.empty(count, dtype=np.int64)
         for index, sample in zip(range(count), self._next, strict=False):
             begin = clock()
@@ -168,7 +172,7 @@ class Measurement:
         from edgecnn.bench.device import frequency_mhz
 
         end = time.perf_counter() + request.lead_in_s
-        run = self._session.run
+        run = self.session.run
         for sample in self._next:
             run(sample)
             if time.perf_counter() >= end:
@@ -181,8 +185,8 @@ class Measurement:
 
     def profile(self, request: messages.Profile) -> messages.Profiled:
         """See ``messages.Profile``; only where ``loaded.profiles``."""
-        assert isinstance(self._session, Profiler)
-        return messages.Profiled(layers=self._session.profile(self._inputs, request.runs))
+        assert isinstance(self.session, Profiler)
+        return messages.Profiled(layers=self.session.profile(self._inputs, request.runs))
 
     def sustain(self, request: messages.Sustain) -> Sustained:
         """See ``messages.Sustain``: ``windows`` of equal length, each with one run at least."""
@@ -228,7 +232,7 @@ class Measurement:
         with ThreadPoolExecutor(workers) as pool:
             jobs = [
                 pool.submit(run_outputs, one, contract, raw[part[0] : part[-1] + 1], self._reporter.advance)
-                for one, part in zip([self._session, *others], parts, strict=True)
+                for one, part in zip([self.session, *others], parts, strict=True)
                 if len(part)
             ]
             outputs = np.concatenate([job.result() for job in jobs])

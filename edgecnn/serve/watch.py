@@ -99,8 +99,9 @@ def serve_folder(
         StopServingError: See ``stop``.
         EdgecnnError: The folder is gone, or ``FILE.json`` cannot be written.
     """
-    with readable_os_errors(results, "write"):
-        results.mkdir(parents=True, exist_ok=True)
+    if results != watch.folder:    # that one is not made again when it goes away
+        with readable_os_errors(results, "write"):
+            results.mkdir(parents=True, exist_ok=True)
     while True:
         for path in watch.complete():
             document = {"file": str(path), **answer(path)}

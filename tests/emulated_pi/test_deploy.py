@@ -194,8 +194,10 @@ class Deployment:
         forget(device, "first", first["id"])
         for number, point in enumerate(seeded_points(self.points, total)):
             arguments = ("deploy", *another, "--name", "first", device.address)
+            device.run(f"rm -rf {PLACE}/.incoming")    # what arrived whole would not be sent again
             if number % 2:
-                kill_at(device, point, *arguments)
+                # A process dies a moment after the point: in the first half, before the order to install can be out.
+                kill_at(device, point // 2, *arguments)
             else:
                 device.line.break_after(point)
                 try:
@@ -212,8 +214,10 @@ class Deployment:
         places = f"litert-ref,{device.address}"
         edgecnn(device, "bench", model.path, "--on", places, "--runs", "20", "--limit", "20", "--out", out)
         results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-        assert [entry["runtime"] for entry in results["entries"]] == ["litert-ref"]
-        assert results["entries"][0]["latency"]["p50_ms"] > 0
+        (entry,) = results["entries"]
+        assert entry["runtime"] == "litert-ref"
+        assert entry["device"] in results["devices"]
+        assert 0 < entry["p50_low_ms"] <= entry["p50_ms"] <= entry["p50_high_ms"]
 
     @pytest.mark.usefixtures("first")
     def test_it_is_removed(self, device: Device) -> None:

@@ -17,7 +17,7 @@ from edgecnn.report.view import entry_labels
 from edgecnn.results import ClassRecord, DataRecord, DeviceRecord, Entry, HistoryRecord, ModelRecord, Results
 
 words = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp")), min_size=1, max_size=30)
-durations = st.one_of(st.just(0.0), st.floats(1e-7, 1e7), st.floats(0, 1e300))
+durations = st.one_of(st.just(0.0), st.floats(1e-7, 1e7), st.floats(0, 1e9))
 shares = st.one_of(st.none(), st.just(0.0), st.just(1.0), st.floats(0, 1))
 numbers = st.one_of(st.integers(0, 5), st.integers(0, 10**15))
 values = st.floats(allow_nan=True, allow_infinity=True)

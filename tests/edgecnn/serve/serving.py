@@ -21,7 +21,7 @@ from edgecnn.recipe import DataSection
 from edgecnn.runtimes import load_session
 from edgecnn.serve.predictor import Predictor
 from edgecnn.tflite_file import contract_of
-from tests.support import child_environment
+from tests.support import child_environment, heed_ctrl_c
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
 DIGITS = MODELS / "digits_tiny" / "model_int8.tflite"
@@ -98,7 +98,7 @@ def serving(folder: Path, *arguments: str | Path, env: dict[str, str] | None = N
     with said.open("wb") as errors:
         process = subprocess.Popen(
             command, cwd=folder, env={**child_environment(folder), **(env or {})}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=errors,
+            stdout=subprocess.PIPE, stderr=errors, preexec_fn=heed_ctrl_c,
         )    # fmt: skip
         try:
             served = Served(process)

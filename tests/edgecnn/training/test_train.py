@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import EdgecnnError, UsageError
-from tests.support import Cli, child_environment
+from tests.support import Cli, child_environment, heed_ctrl_c
 from tests.training_runs import trained
 
 pytestmark = pytest.mark.slow
@@ -28,13 +28,8 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        preexec_fn=_heed_ctrl_c,
+        preexec_fn=heed_ctrl_c,
     )
-
-
-def _heed_ctrl_c() -> None:
-    """Tests that run in the background may have been started with SIGINT ignored, which children inherit."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stop_after(process: subprocess.Popen[str], text: str, how: signal.Signals) -> str:
