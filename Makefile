@@ -2,14 +2,14 @@
 # Variables: PYTHON=python3.12 (3.10 to 3.13), VENV=.venv, EPOCHS=3 (demo), NO_APT=1 (leave Debian packages alone).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint constraints wheel startup clean distclean
+.PHONY: help setup demo test check lint constraints wheel startup bench-mcu bench-mcu-diff clean distclean
 
 VENV ?= .venv
 export VENV PYTHON NO_APT EPOCHS
 BIN = $(VENV)/bin
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo:  ## train fashion_mnist_cnn for a few epochs, quantize, export, measure, write the report
 	@tools/timed.sh 'make demo' sh -c 'tools/setup.sh all && tools/demo.sh'
@@ -35,6 +35,12 @@ wheel: setup  ## source distribution and wheel into dist/
 
 startup: setup  ## start-up time of edgecnn --help against python -c "import click, numpy"
 	$(BIN)/python benchmarks/startup.py
+
+bench-mcu: setup  ## instructions, memory and flash on every core, written to benchmarks/mcu_figures.json
+	$(BIN)/python benchmarks/mcu.py --keep $(ARGS)
+
+bench-mcu-diff: setup  ## what changed against these figures; fails if one got worse
+	$(BIN)/python benchmarks/mcu.py --diff $(ARGS)
 
 clean:  ## remove caches and built files, keep the environment and the runs
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

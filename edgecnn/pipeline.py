@@ -27,6 +27,7 @@ from edgecnn.runs import (
     installed_versions,
 )
 from edgecnn.training.distributed import Cluster
+from firmware_export.choice import Goal
 
 C_ARRAY = "c_array"
 """Folder of a run that holds the C array."""
@@ -170,7 +171,12 @@ def c_array(source: Path, name: str, folder: Path) -> CArray:
 
 
 def c_source_stage(
-    run: Run, name: str | None = None, out: Path | None = None, single_header: bool = False, target: str | None = None
+    run: Run,
+    name: str | None = None,
+    out: Path | None = None,
+    single_header: bool = False,
+    target: str | None = None,
+    goal: Goal | None = None,
 ) -> tuple[Path, CSource]:
     """Compile the int8 model to C source.
 
@@ -180,6 +186,7 @@ def c_source_stage(
         out: Folder; ``firmware`` in the run by default, where the files of an earlier export go.
         single_header: One file instead of several.
         target: Measure code and stack for this target.
+        goal: What layers' forms are chosen for.
 
     Returns:
         The folder, and what is in it.
@@ -187,7 +194,7 @@ def c_source_stage(
     info = run.info
     source = run.require(INT8_TFLITE, f"edgecnn quantize {run.path}")
     folder = out or run.file(FIRMWARE)
-    figures = c_source(source, name or info.model, folder, single_header, target)
+    figures = c_source(source, name or info.model, folder, single_header, target, goal)
     if folder == run.file(FIRMWARE):
         recorded = info.c_source.files if info.c_source is not None else []
         earlier = [file for file in recorded if Path(file).name == file]    # in that folder, whatever run.json says
@@ -197,16 +204,22 @@ def c_source_stage(
 
 
 def c_source(
-    source: Path, name: str, folder: Path, single_header: bool = False, target: str | None = None
+    source: Path,
+    name: str,
+    folder: Path,
+    single_header: bool = False,
+    target: str | None = None,
+    goal: Goal | None = None,
 ) -> CSource:
     """Write any int8 ``.tflite`` as C source and say what was written."""
     from edgecnn.export.c_source import c_source, write_c_source
 
-    compiled = c_source(source, name, single_header, target)
+    compiled = c_source(source, name, single_header, target, goal)
     written = write_c_source(compiled, folder)
     return CSource(
         files=[path.name for path in written],
         memory=compiled.memory,
+        choice=compiled.choice,
         sizes=compiled.sizes,
         sizes_note=compiled.sizes_note,
     )

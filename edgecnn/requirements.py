@@ -104,4 +104,18 @@ TOOLS: tuple[Tool, ...] = (
     Tool("qemu-system-arm", "running Cortex-M code without a board"),
     Tool("riscv64-unknown-elf-gcc", "compiling it for a RISC-V", "gcc-riscv64-unknown-elf", "-dumpfullversion"),
     Tool("qemu-system-riscv32", "running RISC-V code without a board", "qemu-system-misc"),
+    Tool(
+        "aarch64-linux-gnu-gcc",
+        "compiling it for a Raspberry Pi (64 bits)",
+        "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+        "-dumpfullversion",
+    ),
+    Tool("qemu-aarch64", "running such code here", "qemu-user"),
+    Tool(
+        "arm-linux-gnueabihf-gcc",
+        "compiling it for a Raspberry Pi (32 bits)",
+        "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross",
+        "-dumpfullversion",
+    ),
+    Tool("qemu-arm", "running such code here", "qemu-user"),
 )

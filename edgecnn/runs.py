@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edgecnn import __version__
 from edgecnn.errors import EdgecnnError, UsageError, unknown_name
 from edgecnn.files import is_there, readable_os_errors, sha256_file, write_bytes, write_json
+from edgecnn.kernel_choice import KernelChoice
 from edgecnn.memory_plan import MemoryPlan, TargetSizes
 from edgecnn.preprocess import Preprocess
 from edgecnn.recipe import Recipe
@@ -185,6 +186,7 @@ class CSource(_Record):
 
     files: list[str] = Field(description="Names in the export's folder.")
     memory: MemoryPlan
+    choice: KernelChoice | None = Field(default=None, description="Which form each layer has, and why.")
     sizes: TargetSizes | None = Field(default=None, description="For the target that was asked for.")
     sizes_note: str = Field(default="", description="Why there are none.")
 

@@ -26,6 +26,7 @@ from edgecnn.mcu.targets import Target
 from edgecnn.mcu.toolchain import MissingToolError, require_tools
 from edgecnn.zoo import shipped_by
 from firmware_export.c_names import name_problem
+from firmware_export.choice import Optimize
 from firmware_export.compiler import Compiled, compile_model
 from firmware_export.errors import ModelError
 from firmware_export.graph import Graph
@@ -133,6 +134,7 @@ def verify_file(
     every_sample: bool = False,
     form: Form | None = None,
     say: Callable[[str], None] | None = None,
+    optimize: Optimize = "balanced",
 ) -> Verification:
     """Compile a model, run it on each target and compare.
 
@@ -143,6 +145,7 @@ def verify_file(
         every_sample: All samples of the data set, on each.
         form: How to build and run; not with ``rows``.
         say: Called with what is done next.
+        optimize: What kernels are chosen for.
 
     Raises:
         MissingToolError: A compiler or QEMU is not installed; nothing was run then.
@@ -155,14 +158,14 @@ def verify_file(
         require_tools(target)
     with readable_os_errors(artefact.path, "read"):
         data = artefact.path.read_bytes()
-    compiled = compiled_model(data, artefact)
+    compiled = compiled_model(data, artefact, optimize=optimize)
     by_set = {PORTABLE: compiled}
     for target in targets:
         if target.instruction_set not in by_set:
-            by_set[target.instruction_set] = compiled_model(data, artefact, target.instruction_set)
+            by_set[target.instruction_set] = compiled_model(data, artefact, target.instruction_set, optimize)
     if form.push and compiled.plan.push is None:
         raise UsageError(f"{artefact.path}: its input cannot be handed over row by row; verify it without --push.")
-    wanted = [samples or (HOST_SAMPLES if target.board is None else BOARD_SAMPLES) for target in targets]
+    wanted = [samples or (HOST_SAMPLES if target.emulator is None else BOARD_SAMPLES) for target in targets]
     inputs = gather_inputs(artefact, compiled.graph, None if every_sample else max(wanted))
     used = [list(range(len(inputs))) if every_sample else inputs.spread(count) for count in wanted]
     needed = sorted({index for indices in used for index in indices})
@@ -192,13 +195,16 @@ def _say_nothing(text: str) -> None:
     del text
 
 
-def compiled_model(data: bytes, artefact: ModelFile, instruction_set: str = PORTABLE) -> Compiled:
+def compiled_model(
+    data: bytes, artefact: ModelFile, instruction_set: str = PORTABLE, optimize: Optimize = "balanced"
+) -> Compiled:
     """Compile a file under a name that C takes.
 
     Args:
         data: Its content.
         artefact: The file.
         instruction_set: Of the kernels.
+        optimize: What they are chosen for.
 
     Raises:
         EdgecnnError: The compiler does not take the model.
@@ -211,7 +217,7 @@ def compiled_model(data: bytes, artefact: ModelFile, instruction_set: str = PORT
         name = "network"
     labels = artefact.contract.labels if artefact.contract is not None else ()
     try:
-        return compile_model(data, str(artefact.path), name, labels, instruction_set=instruction_set)
+        return compile_model(data, str(artefact.path), name, labels, instruction_set=instruction_set, optimize=optimize)
     except ModelError as error:
         raise EdgecnnError(str(error)) from error
 

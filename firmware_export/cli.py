@@ -15,10 +15,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, get_args
 
 from firmware_export.c_names import name_problem
+from firmware_export.choice import Goal, Optimize
 from firmware_export.compiler import Compiled, compile_model
+from firmware_export.emit.names import names_of
 from firmware_export.errors import ModelError
+from firmware_export.instruction_sets import LOWERINGS, PORTABLE
 from firmware_export.schema import FILE_IDENTIFIER
 
 EXAMPLE = """\
@@ -26,6 +30,9 @@ example:
   python -m firmware_export model.tflite --out firmware
   python -m firmware_export model.tflite --out src --name kws --single-header
 """
+
+COLUMNS = ("layer", "kernel", "instructions", "weight_bytes", "scratch_bytes", "why")
+"""Of each layer, as they are printed."""
 
 NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 """What is wrong when a path names no file: whoever typed it can mend it."""
@@ -41,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"--name {name}: {problem}", 2)
     place = model
     try:
-        compiled = compile_model(_read(model), str(model), name, single_header=asked.single_header)
+        goal = Goal(asked.optimize, asked.ram, asked.flash)
+        compiled = compile_model(_read(model), str(model), name, (), asked.single_header, asked.instruction_set, goal)
         place = out
         written = write_files(out, compiled.files)
     except ModelError as error:
@@ -54,9 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed("stopped; nothing half-written was left behind.", 130)
     figures = _figures(compiled)
     if asked.json:
-        text = json.dumps({"files": [str(path) for path in written], **figures}, indent=2)
+        layers = [dict(zip(COLUMNS, line, strict=True)) for line in _layers(compiled)]
+        text = json.dumps({"files": [str(path) for path in written], **figures, "layers": layers}, indent=2)
     else:
         lines = [*(f"wrote  {path}" for path in written), *(f"{key}: {value}" for key, value in figures.items())]
+        lines += ["", *_table([COLUMNS, *_layers(compiled)])]
         text = "\n".join(lines)
     with contextlib.suppress(BrokenPipeError):
         print(text, flush=True)
@@ -75,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to; made where it does not exist")
     parser.add_argument("--name", help="C identifier that files and symbols begin with (default: the file's name)")
     parser.add_argument("--single-header", action="store_true", help="one header, as the stb libraries are")
+    sets = f"processors that the C is for: {', '.join(LOWERINGS)} (default: any)"
+    parser.add_argument("--instruction-set", metavar="SET", default=PORTABLE, choices=LOWERINGS, help=sets)
+    parser.add_argument(
+        "--optimize", default="balanced", choices=get_args(Optimize), help="what kernels are chosen for"
+    )
+    parser.add_argument("--ram", type=int, metavar="N", help="bytes that the arena may have at most")
+    parser.add_argument("--flash", type=int, metavar="N", help="bytes that code, weights and tables may take at most")
     parser.add_argument("--json", action="store_true", help="print files and figures as JSON")
     return parser
 
@@ -91,14 +108,32 @@ def _read(model: Path) -> bytes:
         return head + stream.read() if head[4:] == FILE_IDENTIFIER else head
 
 
-def _figures(compiled: Compiled) -> dict[str, int | None]:
-    plan = compiled.plan
+def _figures(compiled: Compiled) -> dict[str, int | str | None]:
+    plan, choice = compiled.plan, compiled.choice
     return {
         "arena_bytes": plan.arena_bytes,
         "push_arena_bytes": plan.push.arena_bytes if plan.push is not None else None,
         "lower_bound_bytes": plan.lower_bound,
         "macs": sum(layer.macs for layer in plan.program.layers),
+        "core": choice.core,
+        "expected_instructions": choice.instructions,
+        "expected_flash_bytes": choice.flash_bytes,
     }
+
+
+def _layers(compiled: Compiled) -> list[tuple[Any, ...]]:
+    """``COLUMNS`` of each layer."""
+    names = names_of(compiled.plan.program).layers
+    return [
+        (name, pick.layer.function, pick.instructions, pick.weight_bytes, pick.layer.scratch_bytes, pick.why)
+        for name, pick in zip(names, compiled.choice.picks, strict=True)
+    ]
+
+
+def _table(lines: Sequence[Sequence[Any]]) -> list[str]:
+    cells = [["" if cell is None else str(cell) for cell in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:

@@ -6,15 +6,15 @@ import hashlib
 from dataclasses import dataclass
 
 from firmware_export.bounds import check_arena, check_bounds
+from firmware_export.choice import Choice, Goal, Optimize, choose
 from firmware_export.emit import emit
 from firmware_export.graph import Graph, verify
 from firmware_export.instruction_sets import PORTABLE
+from firmware_export.layer import Program
 from firmware_export.lowering import lower
 from firmware_export.ops import check_graph
-from firmware_export.ops.base import Optimize
 from firmware_export.passes import prepare, run_passes
 from firmware_export.plan import Plan
-from firmware_export.schedule import plan
 from firmware_export.tflite import read_model
 
 
@@ -28,12 +28,14 @@ class Compiled:
             can compute.
         plan: The lowered program and where everything lies.
         files: Text by file name.
+        choice: Which form each layer has, and why.
     """
 
     graph: Graph
     prepared: Graph
     plan: Plan
     files: dict[str, str]
+    choice: Choice
 
 
 def compile_model(
@@ -43,7 +45,7 @@ def compile_model(
     labels: tuple[str, ...] = (),
     single_header: bool = False,
     instruction_set: str = PORTABLE,
-    optimize: Optimize = "balanced",
+    optimize: Optimize | Goal = "balanced",
 ) -> Compiled:
     """Compile a model.
 
@@ -54,19 +56,26 @@ def compile_model(
         labels: Names of the classes; none where they are not known.
         single_header: One file in the manner of the stb libraries, instead of four.
         instruction_set: A key of ``instruction_sets.LOWERINGS``; the C is for processors that have it.
-        optimize: What kernels are chosen for.
+        optimize: What layers' forms are chosen for; a ``Goal`` has budgets too.
 
     Raises:
-        ModelError: The file cannot be read, or holds something that is not supported.
+        ModelError: The file cannot be read, or holds something that is not supported; or a budget cannot be met.
     """
     graph = read_model(data, source)
     verify(graph)
     check_bounds(graph)
     prepared = prepare(graph)
     check_graph(prepared)
+    choice = choose(
+        lowered(prepared, name, instruction_set), optimize if isinstance(optimize, Goal) else Goal(optimize)
+    )
+    check_arena(graph, choice.plan.arena_bytes)
+    files = emit(choice.plan, hashlib.sha256(data).hexdigest(), labels, single_header)
+    return Compiled(graph, prepared, choice.plan, files, choice)
+
+
+def lowered(prepared: Graph, name: str, instruction_set: str = PORTABLE) -> Program:
+    """The program of a graph that was checked, with all forms of its layers."""
     simplified = run_passes(prepared)
     verify(simplified)
-    planned = plan(lower(simplified, name, instruction_set, optimize))
-    check_arena(graph, planned.arena_bytes)
-    files = emit(planned, hashlib.sha256(data).hexdigest(), labels, single_header)
-    return Compiled(graph, prepared, planned, files)
+    return lower(simplified, name, instruction_set)

@@ -150,6 +150,9 @@ class Layer:
         one_list: All row pointers in one array.
         accumulating: The same layer as one that adds up row after row, so that its input need not be kept; None if it
             has no such form.
+        alternatives: Other forms of the same layer, as of other kernels, each faster than those after it; all slower
+            than this one. They write the same rows of the same value and have no alternatives themselves. Empty once
+            one of them was chosen (``choice``).
     """
 
     op: str
@@ -169,6 +172,7 @@ class Layer:
     takes_row: bool = False
     one_list: bool = False
     accumulating: Layer | None = None
+    alternatives: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)

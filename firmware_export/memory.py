@@ -108,7 +108,9 @@ def lower_bound(blocks: Sequence[Block], overlaps: Sequence[Overlap] = ()) -> in
     return worst
 
 
-def place(blocks: Sequence[Block], overlaps: Sequence[Overlap] = (), extra: int | None = None) -> Placement:
+def place(
+    blocks: Sequence[Block], overlaps: Sequence[Overlap] = (), extra: int | None = None, by_rules: bool = False
+) -> Placement:
     """Place blocks so that no two that are needed at the same moment share a byte, but for ``overlaps``.
 
     Deterministic. The fewest bytes that were found; under equal bytes the fewest with ``extra``.
@@ -117,6 +119,7 @@ def place(blocks: Sequence[Block], overlaps: Sequence[Overlap] = (), extra: int 
         blocks: What to place.
         overlaps: Pairs that may share bytes all the same.
         extra: A block that is placed after all others, around them, and not counted in ``Placement.bytes``.
+        by_rules: Be content with what rules of thumb find, at once.
     """
     search = _Search(blocks, overlaps, extra)
     for sequence in _rules(blocks, search.counted):
@@ -124,7 +127,8 @@ def place(blocks: Sequence[Block], overlaps: Sequence[Overlap] = (), extra: int 
         if search.done:
             break
     else:
-        search.improve()
+        if not by_rules:
+            search.improve()
     return search.best()
 
 

@@ -60,6 +60,19 @@ def plan(program: Program) -> Plan:
     return best
 
 
+def fits(program: Program, limit: int) -> bool:
+    """Whether a plan of at most so many bytes is found at once. ``plan`` then finds one of no more.
+
+    Args:
+        program: The lowered network.
+        limit: Bytes of the arena.
+    """
+    segments = Segments(program)
+    stages = best_stages(segments)
+    least = max((stage.bytes for stage in stages), default=0)
+    return least <= limit and _Assembly(segments.flow, stages).plan(by_rules=True).arena_bytes <= limit
+
+
 def _overlapped(stages: Sequence[Stage]) -> list[tuple[int, int]]:
     """The segments with an overlap, as layers before and after. Those that save most first."""
     before, found = 0, []
@@ -95,8 +108,8 @@ class _Assembly:
                 if value in flow.arena:
                     self.owner[value] = self.owner[self.in_place[value]] if value in self.in_place else value
 
-    def plan(self) -> Plan:
-        """Place everything."""
+    def plan(self, by_rules: bool = False) -> Plan:
+        """Place everything; see ``memory.place``."""
         buffers = [*self.value_buffers(), *self.layer_buffers()]
         pushed = self.pushed_buffer()
         everything = [*buffers, *([pushed] if pushed else [])]
@@ -107,7 +120,7 @@ class _Assembly:
             for stage in self.stages
             for way in stage.overlaps
         ]
-        placed = place(blocks, overlaps, len(buffers) if pushed else None)
+        placed = place(blocks, overlaps, len(buffers) if pushed else None, by_rules)
         buffers = [dataclasses.replace(buffer, offset=placed.offsets[index]) for index, buffer in enumerate(buffers)]
         program = self.flow.program
         forms = {layer: form.layer for stage in self.stages for layer, form in stage.choices.forms.items()}

@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "edgecnn.artefacts",
         "edgecnn.data.*",
         "edgecnn.evaluation_data",
+        "edgecnn.kernel_choice",
         "edgecnn.mcu.*",
         "edgecnn.predict",
         "edgecnn.runs",
@@ -63,6 +64,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("firmware_export.compiler",),
     (
         "firmware_export.bounds",
+        "firmware_export.choice.*",
         "firmware_export.cuts",
         "firmware_export.emit.*",
         "firmware_export.lowering",
@@ -76,6 +78,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "firmware_export.stages",
         "firmware_export.tflite",
     ),
+    ("firmware_export.instruction_sets.*",),
     ("firmware_export.ops.*",),
     ("firmware_export.dataflow", "firmware_export.order", "firmware_export.plan"),
     ("firmware_export.layer",),

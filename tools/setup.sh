@@ -90,6 +90,8 @@ arm-none-eabi-gcc gcc-arm-none-eabi libnewlib-arm-none-eabi
 qemu-system-arm qemu-system-arm
 riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
 qemu-system-riscv32 qemu-system-misc
+aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+qemu-aarch64 qemu-user
 END
 }
 
@@ -111,6 +113,11 @@ say_missing() {
     case $names in
     *" gcc-arm-none-eabi "* | *" qemu-system-arm "* | *" gcc-riscv64-unknown-elf "* | *" qemu-system-misc "*)
         warn "no compiler or no QEMU for a microcontroller here: tests that run C on emulated boards are skipped"
+        ;;
+    esac
+    case $names in
+    *" gcc-aarch64-linux-gnu "* | *" qemu-user "*)
+        warn "no compiler or no QEMU for a Raspberry Pi here: tests that run C for its processors are skipped"
         ;;
     esac
     case $names in

@@ -25,6 +25,7 @@ from edgecnn.mcu.targets import Target
 from edgecnn.mcu.toolchain import compiler_of, emulator_of, require_tools, tool_version
 from edgecnn.results import BoardLayer
 from edgecnn.runtimes.base import check_model_file, only_one
+from firmware_export.choice import Optimize
 from firmware_export.compiler import Compiled, compile_model
 from firmware_export.emit.names import names_of
 from firmware_export.errors import ModelError
@@ -90,6 +91,7 @@ def bench_board(
     *,
     runs: int = 1,
     optimization: str = "-O2",
+    optimize: Optimize = "balanced",
     advance: Callable[[int], None] | None = None,
 ) -> BoardRun:
     """Compile a model, run it on an emulated board, and measure.
@@ -101,6 +103,7 @@ def bench_board(
             outputs of all come back. None: seeded random samples are counted.
         runs: Inferences to count. The count hardly depends on the sample.
         optimization: ``-O2`` or ``-Os``.
+        optimize: What kernels are chosen for.
         advance: Told how many more samples have their outputs, now and then.
 
     Raises:
@@ -108,7 +111,7 @@ def bench_board(
         EdgecnnError: The compiler does not take the model, it does not fit into the board, or it does not run.
     """
     require_tools(target)
-    compiled = _compiled(path, target)
+    compiled = _compiled(path, target, optimize)
     samples = _samples(path, compiled, inputs, runs)
     with tempfile.TemporaryDirectory(prefix="edgecnn-board-") as temporary:
         plain = _image(compiled, target, optimization, Path(temporary), "plain", marks=False)
@@ -138,19 +141,19 @@ def bench_board(
     )
 
 
-def _compiled(path: Path, target: Target) -> Compiled:
+def _compiled(path: Path, target: Target, optimize: Optimize) -> Compiled:
     """The network in C; for several boards of one instruction set it is compiled once."""
     check_model_file(path, ".tflite")
     with readable_os_errors(path, "read"):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _compile(path, digest, target.instruction_set)
+    return _compile(path, digest, target.instruction_set, optimize)
 
 
 @functools.lru_cache(maxsize=4)
-def _compile(path: Path, digest: str, instruction_set: str) -> Compiled:
+def _compile(path: Path, digest: str, instruction_set: str, optimize: Optimize) -> Compiled:
     del digest    # of the file's content: what the cache goes by
     try:
-        return compile_model(path.read_bytes(), str(path), _NAME, instruction_set=instruction_set)
+        return compile_model(path.read_bytes(), str(path), _NAME, instruction_set=instruction_set, optimize=optimize)
     except ModelError as error:
         raise EdgecnnError(str(error)) from error
 

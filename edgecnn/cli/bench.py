@@ -64,9 +64,9 @@ def command(
     without an .onnx beside it in its run is converted for onnxruntime. Writes results.json, results.md and report.html.
 
     PLACES, separated by commas, are runtimes (litert, litert-ref, onnxruntime, which are the default; tflite-runtime,
-    tflm, c, keras), boards under QEMU with exact instruction counts (cortex-m0, m3, m4, m7, m33, m55, riscv32), and
-    other machines: ssh://user@host[:port], or a fleet.toml that lists several. Every runtime is measured on every
-    machine; this one is left out when others are named.
+    tflm, c, keras), boards and processors under QEMU with exact instruction counts (cortex-m0, m3, m4, m7, m33, m55,
+    riscv32; a Raspberry Pi's cortex-a7, a53, a72, a76), and other machines: ssh://user@host[:port], or a fleet.toml
+    that lists several. Every runtime is measured on every machine; this one is left out when others are named.
 
     The interval beside a median is that in which it falls, 19 times of 20, when the same command is run again.
 

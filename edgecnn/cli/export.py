@@ -11,7 +11,10 @@ from edgecnn.cli._common import Output, common_options
 
 if TYPE_CHECKING:
     from edgecnn.runs import CArray, CSource, OnnxExport
+    from firmware_export.choice import Goal, Optimize
 
+BYTES = click.IntRange(min=0)
+OPTIMIZE = ("balanced", "speed", "ram", "size")
 FORMATS = ("c", "c-array", "onnx", "onnx-int8")
 OUT = (
     "Folder to write to. Default: the run's; for a file NAME_firmware/ (c), NAME_c_array/ (c-array), "
@@ -25,7 +28,10 @@ OUT = (
 @click.option("--out", type=click.Path(path_type=Path), help=OUT)
 @click.option("--name", help="C identifier or file stem. Default: the model's name.")
 @click.option("--single-header", is_flag=True, help="With --to c: one header, as the stb libraries are.")
-@click.option("--target", metavar="T", help="With --to c: code and stack for a processor, such as cortex-m4.")
+@click.option("--target", metavar="T", help="With --to c: kernels, code and stack for a processor, such as cortex-m4.")
+@click.option("--optimize", type=click.Choice(OPTIMIZE), help="With --to c: what kernels are chosen for.")
+@click.option("--ram", type=BYTES, metavar="N", help="With --to c: bytes of the arena, at most.")
+@click.option("--flash", type=BYTES, metavar="N", help="With --to c: bytes of code and weights, at most.")
 @common_options
 def command(
     reference: str,
@@ -34,6 +40,9 @@ def command(
     name: str | None,
     single_header: bool,
     target: str | None,
+    optimize: Optimize | None,
+    ram: int | None,
+    flash: int | None,
     output: Output,
 ) -> None:
     """Export a run, a plain .tflite or .keras file, or a model that comes trained.
@@ -44,22 +53,32 @@ def command(
     onnx        float ONNX, from a .keras or a float .tflite
     onnx-int8   int8 ONNX (QDQ), from an int8 .tflite
 
-    C source gives the bytes that TFLite Micro gives. ONNX files are run and compared with their source before they
-    are written. Without the compiler of --target the C is written all the same, and the exit code is 1.
+    C source gives the bytes that TFLite Micro gives. For each layer the compiler picks among the kernels that there are
+    for the target: balanced (default) the fastest that take little more memory, speed the fastest, ram the smallest
+    arena, size the least code and weights. --ram and --flash are kept, or refused with what is possible. Without the
+    compiler of --target the C is written all the same, and the exit code is 1.
+
+    ONNX files are run and compared with their source before they are written.
 
     \b
     Example:
       edgecnn export fashion_mnist_cnn --to c --target cortex-m4
+      edgecnn export lenet5 --to c --target cortex-m4 --optimize speed --ram 3000
       edgecnn export model_int8.tflite --to c --single-header --out src
       edgecnn export fashion_mnist_cnn --to c-array --out firmware/src
       edgecnn export model_int8.tflite --to onnx-int8
     """
-    if form != "c" and (single_header or target is not None):
+    of_c = (target, optimize, ram, flash)
+    if form != "c" and (single_header or any(given is not None for given in of_c)):
         from edgecnn.errors import UsageError
 
-        raise UsageError(f"--single-header and --target are for --to c, not for --to {form}.")
+        options = "--optimize, --ram, --flash, --single-header and --target"
+        raise UsageError(f"{options} are for --to c, not for --to {form}.")
     if form == "c":
-        folder, source = _c_source(reference, name, out, single_header, target, output)
+        from firmware_export.choice import Goal
+
+        goal = Goal(optimize or "balanced", ram, flash)
+        folder, source = _c_source(reference, name, out, single_header, target, goal, output)
         files = [str(folder / file) for file in source.files]
         output.result({**source.model_dump(mode="json"), "files": files}, *_source_lines(files, source))
         if source.sizes_note:
@@ -75,7 +94,13 @@ def command(
 
 
 def _c_source(
-    reference: str, name: str | None, out: Path | None, single_header: bool, target: str | None, output: Output
+    reference: str,
+    name: str | None,
+    out: Path | None,
+    single_header: bool,
+    target: str | None,
+    goal: Goal,
+    output: Output,
 ) -> tuple[Path, CSource]:
     from edgecnn.artefacts import plain_file
     from edgecnn.export.c_source import left_over
@@ -85,11 +110,11 @@ def _c_source(
     if (file := plain_file(reference)) is not None:
         stem = name or file[1]
         folder = out or Path(f"{stem}_firmware")
-        source = c_source(file[0], stem, folder, single_header, target)
+        source = c_source(file[0], stem, folder, single_header, target, goal)
     else:
         run = find_run(reference)
         stem = name or run.info.model
-        folder, source = c_source_stage(run, name, out, single_header, target)
+        folder, source = c_source_stage(run, name, out, single_header, target, goal)
     if old := left_over(folder, stem, source.files):
         output.warn(f"left from an earlier export, and not part of this one: {', '.join(map(str, old))}")
     return folder, source
@@ -125,6 +150,7 @@ def _onnx(reference: str, int8: bool, name: str | None, out: Path | None, output
 
 
 def _source_lines(files: list[str], source: CSource) -> list[Any]:
+    from edgecnn.cli._choice import choice_facts, choice_table
     from edgecnn.cli._memory import memory_facts, memory_table
     from edgecnn.formats import count
 
@@ -137,6 +163,10 @@ def _source_lines(files: list[str], source: CSource) -> list[Any]:
         lines.append(f"stack    {count(sizes.stack_bytes)} B{pushed}")
         if sizes.ram_bytes:
             lines.append(f"ram      {count(sizes.ram_bytes)} B of variables")
+    if source.choice is not None:
+        lines += choice_facts(source.choice)
+        if any(layer.forms > 1 for layer in source.choice.layers):
+            lines += ["", choice_table(source.choice)]
     return lines
 
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from edgecnn.artefacts import ModelFile
     from edgecnn.verify import TargetResult, Verification
+    from firmware_export.choice import Optimize
 
 _LEVELS = ("2", "s")    # of mcu.image.OPTIMIZATIONS, which costs an import
+_GOALS = ("balanced", "speed", "ram", "size")    # choice.Optimize, which does too
 
 
 @click.command(no_args_is_help=True)
@@ -24,8 +26,11 @@ _LEVELS = ("2", "s")    # of mcu.image.OPTIMIZATIONS, which costs an import
 @click.option("--samples", metavar="N", help="Samples per target, or all. Default: 1000 here, 20 on a board.")
 @click.option("--push", is_flag=True, help="Hand the input over row by row.")
 @click.option("--opt", type=click.Choice(_LEVELS), default="2", help="For speed: 2, the default. For size: s.")
+@click.option("--optimize", type=click.Choice(_GOALS), default="balanced", help="What kernels are chosen for.")
 @common_options
-def command(model: str, targets: str, samples: str | None, push: bool, opt: str, output: Output) -> None:
+def command(
+    model: str, targets: str, samples: str | None, push: bool, opt: str, optimize: Optimize, output: Output
+) -> None:
     """Compile a model to C, run it on each target, and compare every byte of its outputs with TFLite Micro's.
 
     RUN is a run folder or a model's name for its latest run: test samples of its data set are used. FILE is any int8
@@ -33,8 +38,9 @@ def command(model: str, targets: str, samples: str | None, push: bool, opt: str,
     emulated by QEMU and run the whole firmware image. When outputs differ, the first layer that does is named.
 
     \b
-    Targets: host, cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m33,
-    cortex-m55, riscv32; all.
+    Targets: host, native; cortex-m0, cortex-m3, cortex-m4, cortex-m7,
+    cortex-m33, cortex-m55, riscv32; a Raspberry Pi's cortex-a53 (3, Zero 2),
+    cortex-a72 (4), cortex-a76 (5), cortex-a7 (32 bits); all.
     The exit code is 1 when anything differs.
 
     \b
@@ -49,7 +55,7 @@ def command(model: str, targets: str, samples: str | None, push: bool, opt: str,
     chosen = load_targets(target_names() if targets == "all" else split_names(targets))
     count = _count(samples)
     form = Form(OPTIMIZATIONS[opt], push=push)
-    found = verify_file(_choose(model), chosen, count, samples == "all", form, say=output.say)
+    found = verify_file(_choose(model), chosen, count, samples == "all", form, output.say, optimize)
     for remark in found.remarks:
         output.say(f"Note: {remark}")
     output.result(_document(found), *_page(found))

@@ -1,4 +1,4 @@
-"""Instructions of an inference on an emulated board, exact and the same every time; by function and by layer.
+"""Instructions of an inference under QEMU, exact and the same every time; by function and by layer.
 
 A QEMU plugin (``count_instructions.c``) counts what the core executes from the entry of ``<name>_run`` to its return.
 No cycles: QEMU knows none. Layers are told apart by labels in the code, in a second image: where a kernel is called one
@@ -64,11 +64,11 @@ def count_instructions(
     folder: Path,
     layers: bool = False,
 ) -> Counts:
-    """Run a model on an emulated board and count.
+    """Run a model on an emulated board or processor and count.
 
     Args:
         compiled: The model.
-        target: A target with a board.
+        target: A target that QEMU emulates.
         optimization: ``-O2`` or ``-Os``.
         inputs: One array ``[N, ...]`` for each input of the network, N at least 1.
         folder: An empty folder of its own.
@@ -89,7 +89,7 @@ def count_image(image: Image, inputs: Sequence[NDArray[np.generic]], limit_s: fl
     """Count an image; see ``count_instructions``.
 
     Args:
-        image: For a board; with marks if ``layers`` are asked for. Files are written to its folder.
+        image: For such a target; with marks if ``layers`` are asked for. Files are written to its folder.
         inputs: One array ``[N, ...]`` for each input of the network.
         limit_s: After so many seconds the program is ended.
         layers: How many the network has; 0 not to tell them apart.

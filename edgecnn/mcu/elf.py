@@ -1,4 +1,4 @@
-"""The parts of an ELF object file that sizes are read from: sections, symbols, and what code refers to.
+"""The parts of an ELF object file that sizes are read from: sections, symbols, code and what it refers to.
 
 Tool Interface Standard, "Executable and Linking Format", version 1.2; little-endian files of 32 or 64 bits.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+ARM = 40
+"""The machine of 32-bit Arm files."""
 
 _MAGIC = b"\x7fELF"
 _SYMBOL_TABLE, _RELOCATIONS_WITH_ADDENDS, _NO_BITS, _RELOCATIONS = 2, 4, 8, 9
@@ -63,11 +66,20 @@ class Elf:
         sections: In the file's order.
         symbols: In the file's order.
         references: For a section the symbols that its relocations name, by indices.
+        machine: The processor's number, such as ``ARM``.
+        code: By index the content of sections with instructions.
     """
 
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
     references: Mapping[int, tuple[int, ...]]
+    machine: int
+    code: Mapping[int, bytes] = field(repr=False)
+
+    def instructions(self, symbol: Symbol) -> bytes:
+        """Of a function; bit 0 of an Arm address is no part of it."""
+        start = symbol.value & ~1 if self.machine == ARM else symbol.value
+        return self.code.get(symbol.section or 0, b"")[start : start + symbol.bytes]
 
 
 def read_elf(data: bytes) -> Elf:
@@ -107,7 +119,12 @@ def read_elf(data: bytes) -> Elf:
             symbols = _symbols(data[at : at + size], data, headers[link][4], wide)
         elif kind in (_RELOCATIONS, _RELOCATIONS_WITH_ADDENDS):
             references[info] = _relocated(data[at : at + size], kind == _RELOCATIONS_WITH_ADDENDS, wide)
-    return Elf(sections, symbols, references)
+    code = {
+        index: data[header[4] : header[4] + header[5]]
+        for index, header in enumerate(headers)
+        if header[2] & _EXECUTABLE and header[1] != _NO_BITS
+    }
+    return Elf(sections, symbols, references, struct.unpack_from("<H", data, 18)[0], code)
 
 
 def _symbols(table: bytes, data: bytes, names_at: int, wide: bool) -> tuple[Symbol, ...]:

@@ -1,4 +1,4 @@
-"""A program from a generated network: for a board its start-up code too, for this machine an executable."""
+"""A program from a generated network: for a board its start-up code too, else a Linux executable."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def build_image(files: Mapping[str, str], interface: Interface, target: Target, 
     if target.board is None:
         flags.append("-DHARNESS_HOST")
         sources.append(HARNESS_SOURCES / "files_stdio.c")
-        linking: list[str] = []
+        linking = ["-static"] if target.process is not None else []    # QEMU needs no libraries of that processor
     else:
         flags += _BOARD_FLAGS
         sources += [BOARD_SOURCES / file for file in ("files.c", "memory.c", target.board.start)]

@@ -1,5 +1,7 @@
 """A model compiled to C and by this machine's compiler to a shared library, which is called from Python.
 
+It is as fast as this machine can: by kernels for its vector instructions, chosen for speed.
+
 Planning takes hundreds of megabytes for a large network. It is done in a process of its own, so that the process which
 calls the library holds nothing but the network.
 """
@@ -16,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from edgecnn.child_process import python_command, said_lines, signal_name
 from edgecnn.errors import EdgecnnError
 from edgecnn.mcu.image import compile_network
-from edgecnn.mcu.targets import HOST, load_target
-from edgecnn.mcu.toolchain import call, compiler_of, tool_version
+from edgecnn.mcu.targets import HOST, NATIVE, Target, load_target
+from edgecnn.mcu.toolchain import BuildError, call, compiler_of, tool_version
 from firmware_export.graph import Tensor
 
 NAME = "net"
@@ -62,6 +64,7 @@ class Library(_Record):
         outputs: In the order of the arguments, after the inputs.
         arena_bytes: Of memory that ``net_run`` is given, aligned to 4 bytes.
         compiler: Name and version.
+        flags: What it was told of the processor, and how to optimize.
         layers: In the order in which they can run.
     """
 
@@ -70,6 +73,7 @@ class Library(_Record):
     outputs: tuple[End, ...]
     arena_bytes: int
     compiler: str
+    flags: tuple[str, ...]
     layers: tuple[CompiledLayer, ...]
 
 
@@ -118,10 +122,11 @@ def _build(model: Path, folder: Path, timed: bool) -> Library:
     from firmware_export.compiler import compile_model
     from firmware_export.emit.names import names_of
 
-    compiled = compile_model(model.read_bytes(), str(model), NAME)
-    program, graph = compiled.plan.program, compiled.graph
-    target = load_target(HOST)
+    target = _target(folder)
     compiler = compiler_of(target)
+    set_name = target.instruction_set
+    compiled = compile_model(model.read_bytes(), str(model), NAME, instruction_set=set_name, optimize="speed")
+    program, graph = compiled.plan.program, compiled.graph
     hooks: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
     if timed:
@@ -137,8 +142,21 @@ def _build(model: Path, folder: Path, timed: bool) -> Library:
         outputs=tuple(_end(graph.tensors[index]) for index in graph.outputs),
         arena_bytes=compiled.plan.arena_bytes,
         compiler=tool_version(compiler),
+        flags=(OPTIMIZATION, *target.flags),
         layers=tuple(CompiledLayer(name=names[i], op=layer.op) for i, layer in enumerate(program.layers)),
     )
+
+
+def _target(folder: Path) -> Target:
+    """This machine with its vector instructions, or without where the compiler does not know how to find them out."""
+    native = load_target(NATIVE)
+    nothing = folder / "nothing.c"
+    nothing.write_text("typedef int nothing;\n", encoding="utf-8")
+    try:
+        call([compiler_of(native), *native.flags, "-fsyntax-only", nothing.name], folder, "looking for vectors")
+    except BuildError:
+        return load_target(HOST)
+    return native
 
 
 def _end(tensor: Tensor) -> End:

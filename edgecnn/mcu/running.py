@@ -1,4 +1,4 @@
-"""Runs programs with a network in them, on an emulated board or as a process of this machine, with a time limit."""
+"""Runs programs with a network in them, on an emulated board or processor or on this machine, with a time limit."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def time_limit(target: Target, samples: int, macs: int) -> float:
         samples: How many inferences.
         macs: Multiply-accumulates of one.
     """
-    rate = _NATIVE_PER_S if target.board is None else _EMULATED_PER_S
+    rate = _NATIVE_PER_S if target.emulator is None else _EMULATED_PER_S
     return _START_S + samples * (macs * _INSTRUCTIONS_PER_MAC + 1e6) / rate
 
 
@@ -95,12 +95,9 @@ def run_image(
     for name in (OUTPUTS, ROWS):
         (folder / name).unlink(missing_ok=True)
     (folder / INPUTS).write_bytes(pack_samples(image.interface.inputs, inputs))
-    command: list[str | Path] = [image.path]
-    if target.board is not None:
-        command = [emulator_of(target), *target.board.arguments, *_QEMU, *emulator_options, "-kernel", image.path]
     try:
         done = subprocess.run(
-            list(map(str, command)),
+            list(map(str, _command(image, emulator_options))),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -122,6 +119,15 @@ def run_image(
         raise RunError(f"{where}: it ran {count} of {len(inputs[0])} samples and wrote {len(data)} bytes of output.")
     rows = _parse_rows((folder / ROWS).read_bytes()) if image.form.rows and (folder / ROWS).is_file() else ()
     return Run(unpack_samples(image.interface.outputs, data), stack, rows, errors)
+
+
+def _command(image: Image, emulator_options: Sequence[str]) -> list[str | Path]:
+    target = image.target
+    if target.board is not None:
+        return [emulator_of(target), *target.board.arguments, *_QEMU, *emulator_options, "-kernel", image.path]
+    if target.process is not None:
+        return [emulator_of(target), *target.process.arguments, *emulator_options, image.path]
+    return [image.path]
 
 
 def _said_number(lines: Sequence[str], key: str, where: str) -> int:

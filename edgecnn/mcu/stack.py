@@ -1,8 +1,8 @@
 """How much stack a call needs at most, from what gcc writes beside an object file (``-fcallgraph-info=su``).
 
 Generated code has neither recursion nor function pointers nor arrays of variable size, so that the deepest path through
-the calls is the answer. What lies outside (``memcpy``, the compiler's own arithmetic) is in no such file: it gets an
-allowance.
+the calls is the answer. Of what assembly pushes gcc knows nothing: for Arm Cortex-M it is read from the machine code.
+What lies outside (``memcpy``, the compiler's own arithmetic) is in no such file: it gets an allowance.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from edgecnn.mcu.elf import Elf
+from edgecnn.mcu.elf import ARM, Elf
+from edgecnn.mcu.thumb import stack_taken
 
 FLAGS = ("-fstack-usage", "-fcallgraph-info=su")
 
@@ -59,6 +60,8 @@ def parse_call_graph(text: str, elf: Elf) -> CallGraph:
         calls.setdefault(_symbol(source), set()).add(_symbol(target))
     for symbol in elf.symbols:
         if symbol.name in frames and symbol.section is not None:
+            if elf.machine == ARM and symbol.value & 1:    # Thumb
+                frames[symbol.name] = max(frames[symbol.name], stack_taken(elf.instructions(symbol)))
             named = [elf.symbols[index] for index in elf.references.get(symbol.section, ())]
             calls[symbol.name].update(other.name for other in named if other.external)
     return CallGraph(frames, {name: frozenset(targets) for name, targets in calls.items()}, frozenset(unbounded))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +22,10 @@ FOLDER = Path(firmware_export.__file__).parent / "targets"
 FILE = "target.toml"
 
 HOST = "host"
-"""The machine that this program runs on."""
+"""The machine that this program runs on, by C that any runs."""
+
+NATIVE = "native"
+"""The machine that this program runs on, with its vector instructions."""
 
 BOARD_SOURCES = FOLDER / "board"
 """Start-up code, linker script and files of emulated boards."""
@@ -45,8 +49,26 @@ class Board(BaseModel):
     ram_bytes: int = Field(gt=0)
 
 
+class Process(BaseModel):
+    """A Linux program for another processor, as QEMU runs it on this machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    emulator: str = Field(description="QEMU's program.")
+    arguments: tuple[str, ...] = Field(description="The processor and its settings.")
+
+
+class Machine(BaseModel):
+    """What a target that is compiled for this machine is on one kind of machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flags: tuple[str, ...]
+    instruction_set: str
+
+
 class Target(BaseModel):
-    """A kind of processor and how to compile for it."""
+    """A kind of processor and how to compile for it. With neither ``board`` nor ``process`` it is this machine's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,13 +77,21 @@ class Target(BaseModel):
     compilers: tuple[str, ...] = Field(min_length=1, description="Programs, any of which will do; the best first.")
     flags: tuple[str, ...] = Field(description="What the compiler is told of the processor.")
     instruction_set: str = Field(default="portable", description="Of the kernels: a key of instruction_sets.LOWERINGS.")
-    board: Board | None = Field(default=None, description="None: the program runs on this machine.")
+    board: Board | None = Field(default=None, description="For a processor that has no operating system.")
+    process: Process | None = Field(default=None, description="For one that has Linux, as a Raspberry Pi's.")
+    machines: Mapping[str, Machine] = Field(default={}, description="By platform.machine(), where this one counts.")
+
+    @property
+    def emulator(self) -> str | None:
+        """QEMU's program; None where none is needed."""
+        emulated = self.board or self.process
+        return None if emulated is None else emulated.emulator
 
 
 def target_names() -> tuple[str, ...]:
     """All targets, this machine first."""
     found = (path.parent.name for path in FOLDER.glob(f"*/{FILE}"))
-    return tuple(sorted(found, key=lambda name: (name != HOST, _numbers_apart(name))))
+    return tuple(sorted(found, key=lambda name: (name != HOST, name != NATIVE, _numbers_apart(name))))
 
 
 def _numbers_apart(name: str) -> list[tuple[str, int]]:
@@ -78,7 +108,9 @@ def load_target(name: str) -> Target:
     if name not in target_names():
         raise unknown_name("target", name, target_names())
     document = tomllib.loads((FOLDER / name / FILE).read_text(encoding="utf-8"))
-    return Target.model_validate({"name": name, **document})
+    target = Target.model_validate({"name": name, **document})
+    here = target.machines.get(platform.machine())
+    return target if here is None else target.model_copy(update=dict(here))
 
 
 def load_targets(names: Iterable[str]) -> tuple[Target, ...]:

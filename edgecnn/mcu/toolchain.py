@@ -58,13 +58,13 @@ def compiler_of(target: Target) -> Path:
 
 
 def emulator_of(target: Target) -> Path:
-    """The QEMU that emulates the target's board.
+    """The QEMU that emulates the target.
 
     Raises:
         MissingToolError: It is not installed.
     """
-    assert target.board is not None, f"{target.name} needs no emulator"
-    return find_tool((target.board.emulator,), f"running {target.name} code")
+    assert target.emulator is not None, f"{target.name} needs no emulator"
+    return find_tool((target.emulator,), f"running {target.name} code")
 
 
 def tool_version(program: Path) -> str:
@@ -92,7 +92,7 @@ def require_tools(target: Target) -> None:
         MissingToolError: One is.
     """
     compiler_of(target)
-    if target.board is not None:
+    if target.emulator is not None:
         emulator_of(target)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from edgecnn.errors import EdgecnnError, MissingDependencyError, unknown_name
-from edgecnn.mcu.targets import HOST, target_names
+from edgecnn.mcu.targets import load_target, target_names
 from edgecnn.mcu.toolchain import MissingToolError, find_tool
 from edgecnn.runtimes.base import (
     TFLITE_RUNTIME_SOURCE,
@@ -81,7 +81,7 @@ def is_board(name: str) -> bool:
 
     Boards are no runtimes: there is no session of them, and what they tell is instructions, not time.
     """
-    return name in target_names() and name != HOST
+    return name in target_names() and load_target(name).emulator is not None
 
 
 def missing(name: str, step: str) -> EdgecnnError:

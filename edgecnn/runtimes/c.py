@@ -16,7 +16,7 @@ from edgecnn import __version__
 from edgecnn.contract import TensorContract
 from edgecnn.errors import EdgecnnError, first_line
 from edgecnn.files import readable_os_errors
-from edgecnn.mcu.library import NAME, OPTIMIZATION, End, Library, build_library
+from edgecnn.mcu.library import NAME, End, Library, build_library
 from edgecnn.mcu.targets import HOST, load_target
 from edgecnn.mcu.toolchain import compiler_of
 from edgecnn.results import LayerTime
@@ -107,7 +107,7 @@ class CSession:
     def __init__(self, path: Path, library: Library, code: bytes) -> None:
         self.input = _contract(path, only_one(path, "input", list(library.inputs)))
         self.output = _contract(path, only_one(path, "output", list(library.outputs)))
-        self.version = f"edgecnn {__version__} with {library.compiler} {OPTIMIZATION}"
+        self.version = f"edgecnn {__version__} with {library.compiler} {' '.join(library.flags)}"
         self.arena_bytes = library.arena_bytes
         self._path = path
         self._arena = _aligned(max(library.arena_bytes, 1))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from firmware_export.emit.header import stream_struct
+from firmware_export.emit.kernels import M_PROFILE, VECTORS_AGAIN
 from firmware_export.emit.layers import layer_text
 from firmware_export.emit.names import Names, c_type, flow, numbered
 from firmware_export.emit.rows import rows_text
@@ -37,6 +38,8 @@ def network_file(plan: Plan, names: Names, labels: Sequence[str]) -> str:
     if labels:
         texts = ",\n".join(f'    "{_c_string(label)}"' for label in labels)
         parts.append(f"const char *const {model}_labels[{macro}_CLASSES] = {{\n{texts}\n}};\n")
+    if program.instruction_set in M_PROFILE:
+        parts.append(VECTORS_AGAIN)
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The arithmetic of ADD and SUB, which share their kernel ``add.h``.
+"""The arithmetic of ADD and SUB, which share their kernels ``add.h`` and, where it does, ``add_scaled.h``.
 
 TFLite Micro brings both operands to twice the larger of their scales, with 20 more bits (int16: 15), adds, and rescales
 the sum (``add_common.cc``, ``sub_common.cc``). For the operand with the larger scale the factor is exactly a half, so
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from firmware_export.fixedpoint import quantize_multiplier
 from firmware_export.graph import Graph, Node
+from firmware_export.layer import Layer, Read, rows_of
 from firmware_export.ops.base import Lowering, need_input, need_quantized, output_tensor, refuse
 from firmware_export.ops.elementwise import check_binary, lower_binary, lower_uniform
 from firmware_export.ops.requantize import fused_range
 from firmware_export.ops.rescale import Factor
+from firmware_export.ops.scaled_addition import EVERY, scaled_addition
 
 LEFT_SHIFT = {"int8": 20, "int16": 15}
 """Bits that operands gain before they are added."""
@@ -86,11 +88,18 @@ def combined(
 
 
 def lower(lowering: Lowering, node: Node, sign: int) -> None:
-    """One layer: a table where an int8 operand is one constant, or a row of both operands at a time."""
+    """One layer: a table where an int8 operand is one constant, or a row of both operands at a time.
+
+    The latter is a sum of two products where that is the same, which takes a third of the time.
+    """
     graph = lowering.graph
     if lower_uniform(lambda g, n, left, right: combined(g, n, left, right, sign), lowering, node):
         return
     form = addition(graph, node)
+    scaled = _scaled_layer(lowering, node, form, sign)
+    if scaled is not None:
+        lowering.add(scaled)
+        return
     left, right = (need_quantized(graph, node, graph.tensors[index], "an operand") for index in node.inputs)
     swapped = right.scale[0] > left.scale[0]
     wide, narrow = (1, 0) if swapped else (0, 1)
@@ -110,3 +119,39 @@ def lower(lowering: Lowering, node: Node, sign: int) -> None:
     }
     kernel = "add" if is_int8 else "add_int16"
     lower_binary(lowering, node, kernel, kernel, ("wide", "narrow"), fields, swapped)
+
+
+def _scaled_layer(lowering: Lowering, node: Node, form: Addition, sign: int) -> Layer | None:
+    """A sum of two products, for two computed int8 tensors of one shape; None where that is not the same."""
+    graph = lowering.graph
+    tensors = [graph.tensors[index] for index in node.inputs]
+    output = output_tensor(graph, node)
+    if output.dtype != "int8" or any(tensor.shape != output.shape or tensor.is_constant for tensor in tensors):
+        return None
+    left, right, out = (need_quantized(graph, node, tensor, "an operand").scale[0] for tensor in (*tensors, output))
+    wanted = combined(graph, node, EVERY[:, np.newaxis], EVERY[np.newaxis], sign)
+    found = scaled_addition((left / out, sign * right / out), wanted, form.low, form.high)
+    if found is None:
+        return None
+    rows, count = rows_of(output.shape)
+    every_row = tuple(range(rows))
+    return Layer(
+        op=node.op,
+        node=node.index,
+        kernel="add_scaled",
+        function="add_scaled",
+        reads=tuple(Read(lowering.value(tensor.index).index, count, every_row) for tensor in tensors),
+        output=lowering.output(node.outputs[0], rows, count).index,
+        rows=rows,
+        row_bytes=count,
+        steps=rows,
+        fields={
+            "count": count,
+            "first_factor": found[0],
+            "second_factor": found[1],
+            "offset": found[2],
+            "low": form.low,
+            "high": form.high,
+        },
+        in_place=(0, 1),
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,27 +28,26 @@ QUANTIZE = (
 ReferenceFunction = Callable[[Graph, Node, Inputs], tuple[NDArray[Any], ...]]
 
 
-Optimize = Literal["balanced", "speed"]
-"""What kernels are chosen for: ``speed`` may take more flash and RAM."""
-
-
 class Lowering(Protocol):
     """What an operator is given to make layers of its node."""
 
     graph: Graph
-    optimize: Optimize
 
     def value(self, tensor: int) -> Value:
         """The value that holds a tensor: computed by an earlier layer, the network's input, or a constant."""
 
     def output(self, tensor: int, rows: int, row_bytes: int) -> Value:
-        """A new value for a tensor that this node writes, in rows as its layer makes them."""
+        """The value of a tensor that this node writes, in rows as its layer makes them; the same if asked again."""
 
-    def add(self, layer: Layer) -> None:
-        """Append a layer."""
+    def add(self, *forms: Layer) -> None:
+        """Append a layer, given in all its forms (``Layer.alternatives``), the fastest first."""
 
     def alias(self, source: int, target: int) -> None:
         """Let the tensor ``target``, which this node writes, be the bytes of ``source``: nothing moves."""
+
+
+LayerForms = Callable[[Lowering, Node], Iterator[Layer]]
+"""What an instruction set makes of a node: the forms of its layer, the fastest first; none if it has none."""
 
 
 @dataclass(frozen=True)

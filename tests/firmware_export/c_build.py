@@ -110,16 +110,22 @@ def write_files(files: Mapping[str, str], folder: Path) -> None:
         (folder / file).write_text(text, encoding="utf-8")
 
 
+def main_text(compiled: Compiled, push: bool = False, skewed: bool = False) -> str:
+    """A ``main`` that runs every sample of standard input: all inputs one after the other, then all outputs.
 
-
-def main_text(compiled: Compiled, push: bool = False) -> str:
-    """A ``main`` that runs every sample of standard input: all inputs one after the other, then all outputs."""
+    Args:
+        compiled: The network.
+        push: Hand the input over row by row.
+        skewed: No buffer is aligned any better than its type or the arena's promise asks for. What is read or written
+            right in front of a buffer is then not noticed.
+    """
     program = compiled.plan.program
     name, macro = program.name, program.name.upper()
     inputs = [program.values[index] for index in program.inputs]
     outputs = [program.values[index] for index in program.outputs]
     single = f"{name}.c" not in compiled.files
     size = f"{macro}_PUSH_ARENA_SIZE" if push else f"{macro}_ARENA_SIZE"
+    skew = f"{macro}_ARENA_ALIGNMENT" if skewed else "0"
     lines = [
         "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>",
         f"#define {macro}_IMPLEMENTATION" if single else "",
@@ -127,9 +133,9 @@ def main_text(compiled: Compiled, push: bool = False) -> str:
         "/* On the heap, so that the address sanitizer sees the smallest step over an end. */",
         "int main(void)",
         "{",
-        f"    int8_t *arena = malloc({size});",
-        *(f"    {_ctype(value)} *input{i} = malloc({value.nbytes});" for i, value in enumerate(inputs)),
-        *(f"    {_ctype(value)} *output{i} = malloc({value.nbytes});" for i, value in enumerate(outputs)),
+        f"    int8_t *arena = (int8_t *)malloc({skew} + {size}) + {skew};",
+        *(f"    {_ctype(value)} *input{i} = {_memory(value, skewed)};" for i, value in enumerate(inputs)),
+        *(f"    {_ctype(value)} *output{i} = {_memory(value, skewed)};" for i, value in enumerate(outputs)),
         "    unsigned char fill = 0x55;",
         f"    while (fread(input0, 1, {inputs[0].nbytes}, stdin) == {inputs[0].nbytes}) {{",
         *(
@@ -161,10 +167,15 @@ def main_text(compiled: Compiled, push: bool = False) -> str:
         arguments = ", ".join(f"input{i}" for i in range(len(inputs)))
         lines.append(f"        if ({name}_run(arena, {arguments}, {given}) != 0) return 3;")
     lines += [f"        fwrite(output{i}, 1, {value.nbytes}, stdout);" for i, value in enumerate(outputs)]
-    lines += ["    }", "    free(arena);"]
-    lines += [f"    free(input{i});" for i in range(len(inputs))]
-    lines += [f"    free(output{i});" for i in range(len(outputs))]
+    lines += ["    }", f"    free(arena - {skew});"]
+    lines += [f"    free(input{i} - {int(skewed)});" for i in range(len(inputs))]
+    lines += [f"    free(output{i} - {int(skewed)});" for i in range(len(outputs))]
     return "\n".join([*lines, "    return 0;", "}", ""])
+
+
+def _memory(value: Value, skewed: bool) -> str:
+    ctype = _ctype(value)
+    return f"({ctype} *)malloc({value.nbytes} + sizeof({ctype})) + 1" if skewed else f"malloc({value.nbytes})"
 
 
 def _ctype(value: Value) -> str:

@@ -6,27 +6,27 @@ The C runs in a process of its own, as TFLite Micro does: what kills one of them
 from __future__ import annotations
 
 import re
-import subprocess
 import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from edgecnn.mcu.targets import HOST, Target, load_target
+from firmware_export.choice import Optimize
 from firmware_export.compiler import Compiled, compile_model
 from firmware_export.errors import ModelError
-from tests.firmware_export.c_build import main_text, write_files
 from tests.firmware_export.limits import TooLong, time_limit
+from tests.firmware_export.many import Case, Failed, build, run
 from tests.firmware_export.oracle import Oracle
 from tests.firmware_export.random_networks import RandomNetwork, random_network
 
 Kind = Literal["equal", "refused", "no oracle", "failed"]
 
 PYTHON_LIMIT_S = 60
-COMPILER_LIMIT_S = 600
-PROGRAM_LIMIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Outcome:
         detail: The message, or the reason, or what differs.
         ops: How often each operator stands in it.
         pushed: The rows were pushed in, too.
+        functions: How often each kernel's function stands in it, by ``kernel function``.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class Outcome:
     detail: str
     ops: Mapping[str, int]
     pushed: bool = False
+    functions: Mapping[str, int] = field(default_factory=dict)
 
 
 def compare(
@@ -55,7 +57,7 @@ def compare(
     oracle: Oracle,
     samples: int = 4,
     flags: Sequence[str] = ("-O1",),
-    compiler: str = "gcc",
+    target: Target | None = None,
 ) -> list[Outcome]:
     """Compile the networks into one program, run it and TFLite Micro on the same inputs, and compare every byte.
 
@@ -65,77 +67,81 @@ def compare(
         oracle: TFLite Micro.
         samples: Inputs for each network.
         flags: For the C compiler.
-        compiler: The C compiler.
+        target: What the program is compiled for and runs on; None: this machine.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    target = target or load_target(HOST)
     outcomes: dict[int, Outcome] = {}
     compiled: dict[int, Compiled] = {}
     for network in networks:
+        seed = network.seed
         try:
             with time_limit(PYTHON_LIMIT_S):
-                compiled[network.seed] = compile_model(network.data, "model", _name(network))
+                compiled[seed] = compile_model(
+                    network.data,
+                    "model",
+                    f"n{seed}",
+                    instruction_set=target.instruction_set,
+                    optimize=optimize_of(seed),
+                )
         except ModelError as error:
-            outcomes[network.seed] = Outcome(network.seed, "refused", str(error), network.ops)
+            outcomes[seed] = Outcome(seed, "refused", str(error), network.ops)
         except (Exception, TooLong):
-            outcomes[network.seed] = Outcome(network.seed, "failed", traceback.format_exc(), network.ops)
-    program = _build(compiled, folder, flags, compiler)
-    for network in networks:
-        if network.seed in compiled:
-            if isinstance(program, Path):
-                outcomes[network.seed] = _compare(network, compiled[network.seed], program, oracle, samples)
-            elif len(networks) > 1:    # which one is it?
-                outcomes[network.seed] = compare([network], folder, oracle, samples, flags, compiler)[0]
-            else:
-                outcomes[network.seed] = Outcome(network.seed, "failed", program, network.ops)
+            outcomes[seed] = Outcome(seed, "failed", traceback.format_exc(), network.ops)
+    taken = [network for network in networks if network.seed in compiled]
+    program = build(compiled, folder, target, flags) if taken else Failed("nothing to compile")
+    if isinstance(program, Path):
+        outcomes |= _compare(taken, compiled, program, oracle, samples, target)
+    elif len(networks) > 1:    # which one is it?
+        for network in taken:
+            outcomes[network.seed] = compare([network], folder, oracle, samples, flags, target)[0]
+    else:
+        outcomes |= {network.seed: Outcome(network.seed, "failed", program.said, network.ops) for network in taken}
     return [outcomes[network.seed] for network in networks]
 
 
-def _name(network: RandomNetwork) -> str:
-    return f"n{network.seed}"
+def optimize_of(seed: int) -> Optimize:
+    """What a network is compiled for: each kind in its turn."""
+    kinds: tuple[Optimize, ...] = get_args(Optimize)
+    return kinds[seed % len(kinds)]
 
 
-def _build(compiled: Mapping[int, Compiled], folder: Path, flags: Sequence[str], compiler: str) -> Path | str:
-    """One translation unit with all networks, which also shows that they do not get in each other's way."""
-    text, cases = [], []
-    for seed, each in compiled.items():
-        write_files(each.files, folder)
-        text.append(f'#include "n{seed}.c"\n')
-        for push in (False, True):
-            if push and each.plan.push is None:
-                continue
-            function = f"n{seed}_{'pushed' if push else 'whole'}"
-            text.append(f"#define main {function}\n{main_text(each, push)}\n#undef main\n")
-            cases.append(f'    if (strcmp(arguments[1], "{function}") == 0) return {function}();\n')
-    text.append(f"int main(int count, char **arguments)\n{{\n    (void)count;\n{''.join(cases)}    return 9;\n}}\n")
-    (folder / "all.c").write_text("#include <string.h>\n" + "".join(text), encoding="utf-8")
-    done = subprocess.run(
-        [compiler, *flags, "all.c", "-o", "all"], cwd=folder, capture_output=True, timeout=COMPILER_LIMIT_S, check=False
-    )
-    return (folder / "all").resolve() if done.returncode == 0 else "C: " + done.stderr.decode()[:3000]
-
-
-def _compare(network: RandomNetwork, compiled: Compiled, program: Path, oracle: Oracle, samples: int) -> Outcome:
-    given = network.samples(samples)
-    pushed = compiled.plan.push is not None
-    wanted = oracle.run(network.data, given, network.outputs)
-    stdin = b"".join(np.ascontiguousarray(array).tobytes() for sample in given for array in sample)
-    ways = ["whole"] + ["pushed"] * pushed
-    for way in ways:
-        try:
-            command = [str(program), f"{_name(network)}_{way}"]
-            done = subprocess.run(command, input=stdin, capture_output=True, timeout=PROGRAM_LIMIT_S, check=False)
-        except subprocess.TimeoutExpired:
-            return Outcome(network.seed, "failed", f"{way}: the C takes more than {PROGRAM_LIMIT_S} s", network.ops)
-        if done.returncode:
-            said = f"{way}: exit code {done.returncode}\n{done.stderr.decode()[-3000:]}"
-            return Outcome(network.seed, "failed", said, network.ops)
-        if isinstance(wanted, str):
-            continue
-        if differs := _difference(wanted, done.stdout):
-            return Outcome(network.seed, "failed", f"{way}: {differs}", network.ops)
-    if isinstance(wanted, str):
-        return Outcome(network.seed, "no oracle", wanted, network.ops)
-    return Outcome(network.seed, "equal", "", network.ops, pushed)
+def _compare(
+    networks: Sequence[RandomNetwork],
+    compiled: Mapping[int, Compiled],
+    program: Path,
+    oracle: Oracle,
+    samples: int,
+    target: Target,
+) -> dict[int, Outcome]:
+    cases, wanted = [], {}
+    for network in networks:
+        given = network.samples(samples)
+        wanted[network.seed] = oracle.run(network.data, given, network.outputs)
+        inputs = b"".join(np.ascontiguousarray(array).tobytes() for sample in given for array in sample)
+        cases.append(Case(network.seed, push=False, inputs=inputs))
+        if compiled[network.seed].plan.push is not None:
+            cases.append(Case(network.seed, push=True, inputs=inputs))
+    wrong: dict[int, str] = {}
+    for case, found in zip(cases, run(program, target, cases), strict=True):
+        expected = wanted[case.seed]
+        if isinstance(found, Failed):
+            wrong.setdefault(case.seed, f"{case.way}: {found.said}")
+        elif not isinstance(expected, str) and (differs := _difference(expected, found)):
+            wrong.setdefault(case.seed, f"{case.way}: {differs}")
+    outcomes = {}
+    for network in networks:
+        seed, expected = network.seed, wanted[network.seed]
+        pushed = any(case.push for case in cases if case.seed == seed)
+        layers = compiled[seed].plan.program.layers
+        functions = dict(Counter(f"{layer.kernel} {layer.function}" for layer in layers))
+        if seed in wrong:
+            outcomes[seed] = Outcome(seed, "failed", wrong[seed], network.ops, functions=functions)
+        elif isinstance(expected, str):
+            outcomes[seed] = Outcome(seed, "no oracle", expected, network.ops, functions=functions)
+        else:
+            outcomes[seed] = Outcome(seed, "equal", "", network.ops, pushed, functions)
+    return outcomes
 
 
 def _difference(wanted: Sequence[Sequence[Any]], found: bytes) -> str:
@@ -161,7 +167,11 @@ def _difference(wanted: Sequence[Sequence[Any]], found: bytes) -> str:
 
 
 def shortest(
-    network: RandomNetwork, folder: Path, oracle: Oracle, flags: Sequence[str] = ("-O1",)
+    network: RandomNetwork,
+    folder: Path,
+    oracle: Oracle,
+    flags: Sequence[str] = ("-O1",),
+    target: Target | None = None,
 ) -> tuple[RandomNetwork, Outcome] | None:
     """The smallest part of a failing network that still fails: its first additions, and of those one output's.
 
@@ -170,7 +180,7 @@ def shortest(
     """
 
     def fails(part: RandomNetwork) -> Outcome | None:
-        outcome = compare([part], folder / "part", oracle, flags=flags)[0]
+        outcome = compare([part], folder / "part", oracle, flags=flags, target=target)[0]
         return outcome if outcome.kind == "failed" else None
 
     for growths in range(1, network.growths + 1):

@@ -85,16 +85,17 @@ class Grower:
         seed: The same seed grows the same network.
         wild: Scales and zero points that no converter would write, as far as the arithmetic goes.
         odd: Forms that somebody may well refuse.
+        usual: Channels, windows and strides mostly as trained networks have them, and special kernels are made for.
     """
 
-    def __init__(self, seed: int, wild: bool, odd: bool) -> None:
+    def __init__(self, seed: int, wild: bool, odd: bool, usual: bool = False) -> None:
         self.random = np.random.default_rng(seed)
         self.network = Network()
         self.values: list[Value] = []
         self.inputs: list[Input] = []
         self.unread: list[int] = []
         self.nodes = 0
-        self.wild, self.odd = wild, odd
+        self.wild, self.odd, self.usual = wild, odd, usual
 
     # Chances.
 

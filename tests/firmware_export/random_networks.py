@@ -23,6 +23,13 @@ from tests.firmware_export.reals import resize
 
 MAX_OUTPUTS = 6
 
+_CONVOLUTIONAL = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MAX_POOL_2D", "CONCATENATION", "AVERAGE_POOL_2D", "PAD", "MUL",
+)
+_USUAL = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "FULLY_CONNECTED", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "SOFTMAX",
+)
+
 
 @dataclass(frozen=True)
 class RandomNetwork:
@@ -94,17 +101,19 @@ def random_network(seed: int, growths: int | None = None, only: frozenset[str] =
         only: Add nothing but these of ``OPERATORS`` (what they bring along, such as a QUANTIZE before a CONCATENATION,
             comes too); all of them if it is empty.
     """
-    # One in eight has scales that no converter writes, one in ten forms that somebody may well refuse.
+    # One in eight has scales that no converter writes, one in ten forms that somebody may well refuse. Every other one
+    # has channels and windows as trained networks have them.
     chance = np.random.default_rng([seed, 0])
-    g = Grower(seed, wild=bool(chance.random() < 0.125), odd=bool(chance.random() < 0.1))
+    wild, odd = bool(chance.random() < 0.125), bool(chance.random() < 0.1)
+    g = Grower(seed, wild, odd, usual=bool(np.random.default_rng([seed, 2]).random() < 0.5))
     wanted = int(chance.choice([1, 2, 3, 4, 6, 8, 10, 12, 16, 20]))
     names = [name for name in OPERATORS if not only or name in only]
     borders = "QUANTIZE" in names
     _begin(g, 0.1 if borders else 0.0)
     weights = np.array([OPERATORS[name][1] for name in names])
-    if chance.random() < 0.35:    # the usual convolutional network, mostly
-        usual = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MAX_POOL_2D", "CONCATENATION", "AVERAGE_POOL_2D", "PAD", "MUL")
-        weights = weights * np.array([6.0 if name in usual else 1.0 for name in names])
+    if chance.random() < 0.35 or g.usual:
+        often = _USUAL if g.usual else _CONVOLUTIONAL
+        weights = weights * np.array([6.0 if name in often else 1.0 for name in names])
     weights /= weights.sum()
     added = tries = 0
     while added < min(wanted, wanted if growths is None else growths) and tries < 30 * wanted:
@@ -123,7 +132,9 @@ def _begin(g: Grower, real: float) -> None:
     """One input or several: images, sequences, vectors; as int8, or as float32 that a node quantizes."""
     kind = g.real(0, 1)
     shapes: list[tuple[int, ...]]
-    if kind < 0.65:
+    if g.usual and kind < 0.8:
+        shapes = [(1, g.between(3, 14), g.between(3, 14), g.pick((1, 3, 4, 8, 8, 16, 16, 32)))]
+    elif kind < 0.65:
         shapes = [(1, g.between(1, 20), g.between(1, 20), g.pick((1, 1, 2, 3, 3, 4, 5, 8)))]
     elif kind < 0.75:
         shapes = [(1, g.between(1, 40), g.between(1, 10))]

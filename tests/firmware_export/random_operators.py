@@ -26,7 +26,7 @@ def fully_connected(g: Grower) -> None:
     flat = g.chance(0.3) or not value.shape
     inner = prod(value.shape) if flat else value.shape[-1]
     rows = prod(value.shape) // inner
-    outer = g.pick((1, 2, 3, 4, 5, 8, 10, 13, 16))
+    outer = g.pick((4, 8, 10, 12, 16, 32, 64) if g.usual else (1, 2, 3, 4, 5, 8, 10, 13, 16))
     if inner * outer * rows > MAX_MACS:
         raise NotHere
     operands, weights, bias = g.filter(value, (outer, inner), 0, inner)

@@ -20,6 +20,12 @@ from tests.firmware_export.reals import (
 )
 
 OUT_CHANNELS = (1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 12, 16)
+USUAL_CHANNELS = (4, 8, 8, 10, 12, 16, 16, 16, 24, 32, 32, 48, 64)
+
+
+def out_channels(g: Grower) -> int:
+    """How many channels a node makes."""
+    return g.pick(USUAL_CHANNELS if g.usual and g.chance(0.85) else OUT_CHANNELS)
 
 
 def batch_1(value: Value) -> bool:
@@ -61,12 +67,16 @@ def window(g: Grower, value: Value, dilated: bool, kernels: tuple[int, ...] = (1
         first = g.pick(choices)
         return first, first if g.chance(equal) else g.pick(choices)
 
-    kernel = pair(kernels, 0.7)
-    if g.chance(0.08):
-        kernel = (value.shape[1], value.shape[2])
-    stride = pair((1, 1, 1, 2, 2, 3, 5), 0.75)
-    dilation = pair((2, 3, 1), 0.6) if dilated and g.chance(0.2) else (1, 1)
-    same = g.chance(0.6)
+    if g.usual and g.chance(0.75):
+        kernel, stride = g.pick(((1, 1), (3, 3), (3, 3))), g.pick(((1, 1), (1, 1), (2, 2)))
+        dilation, same = (1, 1), g.chance(0.8)
+    else:
+        kernel = pair(kernels, 0.7)
+        if g.chance(0.08):
+            kernel = (value.shape[1], value.shape[2])
+        stride = pair((1, 1, 1, 2, 2, 3, 5), 0.75)
+        dilation = pair((2, 3, 1), 0.6) if dilated and g.chance(0.2) else (1, 1)
+        same = g.chance(0.6)
     sizes = [axis_sizes(value.shape[1 + a], kernel[a], stride[a], dilation[a], same)[0] for a in (0, 1)]
     if min(sizes) < 1 or prod(kernel) > 150:
         raise NotHere
@@ -76,7 +86,7 @@ def window(g: Grower, value: Value, dilated: bool, kernels: tuple[int, ...] = (1
 def conv_2d(g: Grower) -> None:
     """CONV_2D."""
     value = g.image()
-    convolve(g, value, window(g, value, dilated=True), g.pick(OUT_CHANNELS))
+    convolve(g, value, window(g, value, dilated=True), out_channels(g))
 
 
 def convolve(g: Grower, value: Value, seen: Window, channels: int) -> Value:
@@ -94,7 +104,8 @@ def convolve(g: Grower, value: Value, seen: Window, channels: int) -> Value:
 def depthwise_conv_2d(g: Grower) -> None:
     """DEPTHWISE_CONV_2D with any multiplier."""
     value = g.image()
-    depthwise_convolve(g, value, window(g, value, dilated=True), g.pick((1, 1, 1, 1, 1, 2, 3, 8)))
+    seen = window(g, value, dilated=True)
+    depthwise_convolve(g, value, seen, 1 if g.usual else g.pick((1, 1, 1, 1, 1, 2, 3, 8)))
 
 
 def depthwise_convolve(g: Grower, value: Value, seen: Window, multiplier: int) -> Value:

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecnn.mcu.targets import load_target
+from edgecnn.mcu.toolchain import MissingToolError, require_tools
+from firmware_export.compiler import compile_model
 from firmware_export.tflite import read_model
 from tests.firmware_export.c_build import SANITIZED
 from tests.firmware_export.comparing import Outcome, compare, refusal_of, shortest
+from tests.firmware_export.many import Case, Failed, build, run
 from tests.firmware_export.oracle import Oracle
 from tests.firmware_export.random_networks import RandomNetwork, random_network
 from tests.networks import Network
@@ -146,6 +150,58 @@ def test_a_network_that_kills_tflite_micro_is_told_apart_and_the_next_one_runs(o
     deadly = replace(small_network(), data=network.pack(output), outputs=1)
     assert "dies with exit code" in str(oracle.run(deadly.data, [[np.zeros((1, 3, 3, 1), np.int8)]], 1))
     assert compare([small_network()], tmp_path, oracle)[0].kind == "equal"
+
+
+def board_program(folder: Path, wrong: str = "") -> tuple[Path, Case]:
+    """For a Cortex-M3, with a statement that does something wrong at its end; and the case that it runs."""
+    target = load_target("cortex-m3")
+    try:
+        require_tools(target)
+    except MissingToolError as missing:
+        pytest.skip(str(missing))
+    network = random_network(5, 1, frozenset({"CONV_2D"}))
+    compiled = compile_model(network.data, "net", "n5")
+    text = compiled.files["n5.c"].replace("    return n5_network(&m);", f"    {wrong}\n    return n5_network(&m);")
+    program = build({network.seed: replace(compiled, files={**compiled.files, "n5.c": text})}, folder, target)
+    assert isinstance(program, Path), program
+    inputs = b"".join(array.tobytes() for sample in network.samples(2) for array in sample)
+    return program, Case(network.seed, push=False, inputs=inputs)
+
+
+def test_a_board_goes_on_after_a_case_that_fails(tmp_path: Path) -> None:
+    program, case = board_program(tmp_path)
+    first, unknown, second = run(program, load_target("cortex-m3"), [case, replace(case, seed=6), case])
+    assert isinstance(first, bytes)
+    assert first == second
+    assert unknown == Failed("exit code 9")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("output[N5_OUTPUT_SIZE] = 1;", "after the end"),
+        ("output[-1] = 1;", "before the start"),
+        ("((int8_t *)arena)[N5_ARENA_SIZE] = 1;", "after the end"),
+        ("__builtin_trap();", "fault"),
+    ],
+)
+def test_a_board_notices_faults_and_memory_that_is_not_the_networks(tmp_path: Path, wrong: str, said: str) -> None:
+    program, case = board_program(tmp_path, wrong)
+    for result in run(program, load_target("cortex-m3"), [case, case]):
+        assert isinstance(result, Failed)
+        assert said in result.said
+
+
+def test_networks_are_equal_on_a_board_with_kernels_of_its_own(oracle: Oracle, tmp_path: Path) -> None:
+    target = load_target("cortex-m4")
+    try:
+        require_tools(target)
+    except MissingToolError as missing:
+        pytest.skip(str(missing))
+    networks = [small_network(), random_network(3, 1, frozenset({"CONV_2D"}))]
+    outcomes = compare(networks, tmp_path, oracle, flags=("-O2",), target=target)
+    assert [outcome.kind for outcome in outcomes] == ["equal", "equal"]
+    assert all(outcome.functions for outcome in outcomes)
 
 
 def test_c_that_does_not_compile_is_a_failure_of_that_network(oracle: Oracle, tmp_path: Path) -> None:

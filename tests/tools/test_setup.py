@@ -100,11 +100,15 @@ PROGRAMS = ("sh", "dirname", "tr", "cat", "sed", "tail", "grep", "id", "env", "r
     ("there", "extra", "said", "get"),
     [
         ((), "dev", "no C or C++ compiler here", "gcc g++ clang libclang-rt-dev cppcheck "
-         "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc"),
+         "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc "
+         "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"),
         (("gcc", "g++"), "dev", "no compiler or no QEMU for a microcontroller", "clang libclang-rt-dev cppcheck "
          "gcc-arm-none-eabi"),
         (("gcc", "g++", "clang", "cppcheck", "arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc"), "dev",
-         "no compiler or no QEMU for a microcontroller here", "qemu-system-misc dataset-fashion-mnist"),
+         "no compiler or no QEMU for a microcontroller here", "qemu-system-misc gcc-aarch64-linux-gnu"),
+        (("gcc", "g++", "clang", "cppcheck", "arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc",
+          "qemu-system-riscv32", "aarch64-linux-gnu-gcc"), "dev",
+         "no compiler or no QEMU for a Raspberry Pi here", "qemu-user dataset-fashion-mnist"),
         (("gcc",), "all", "no C or C++ compiler here", "g++ dataset-fashion-mnist"),
     ],
 )    # fmt: skip
@@ -122,4 +126,5 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(
     assert said in done.stderr
     assert f"sudo apt-get install {get}" in done.stderr
     assert ("no C or C++ compiler" in done.stderr) is ("g++" not in there)
-    assert ("emulated boards" in done.stderr) is (extra == "dev")
+    missed = "emulated boards" if "qemu-system-riscv32" not in there else "its processors"
+    assert (missed in done.stderr) is (extra == "dev")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
-from firmware_export.graph import Node
 from firmware_export.instruction_sets.arm_dsp import addition, conv_2d, depthwise_conv_2d, fully_connected, pooling
-from firmware_export.layer import Layer
-from firmware_export.ops.base import Lowering
+from firmware_export.ops.base import LayerForms
 
-LOWERINGS: Mapping[str, Callable[[Lowering, Node], Layer | None]] = {
+LOWERINGS: Mapping[str, LayerForms] = {
     "ADD": partial(addition.lower, sign=1),
     "AVERAGE_POOL_2D": pooling.lower_average_pool,
     "CONV_2D": conv_2d.lower,
@@ -20,4 +18,4 @@ LOWERINGS: Mapping[str, Callable[[Lowering, Node], Layer | None]] = {
     "MEAN": pooling.lower_mean,
     "SUB": partial(addition.lower, sign=-1),
 }
-"""By operator. None leaves the node to the portable kernel."""
+"""By operator."""

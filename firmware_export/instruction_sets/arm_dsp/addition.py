@@ -23,20 +23,20 @@ TRIES = 5
 """Neighbours of each factor that are tried."""
 
 
-def lower(lowering: Lowering, node: Node, sign: int) -> Layer | None:
-    """Two computed tensors of one shape, or None where the portable kernel has to do it."""
+def lower(lowering: Lowering, node: Node, sign: int) -> Iterator[Layer]:
+    """Two computed tensors of one shape."""
     graph = lowering.graph
     tensors = [graph.tensors[index] for index in node.inputs]
     output = output_tensor(graph, node)
     if output.dtype != "int8" or any(tensor.shape != output.shape or tensor.is_constant for tensor in tensors):
-        return None
+        return
     found = _linear(graph, node, sign)
     if found is None:
-        return None
+        return
     form = addition.addition(graph, node)
     rows, count = rows_of(output.shape)
     every_row = tuple(range(rows))
-    return Layer(
+    yield Layer(
         op=node.op,
         node=node.index,
         kernel="add_linear",

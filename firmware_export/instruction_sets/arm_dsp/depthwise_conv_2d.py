@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_export.graph import Node
-from firmware_export.instruction_sets.arm_dsp.packing import LARGEST_SHIFT, SUM_LIMIT
+from firmware_export.instruction_sets.arm_dsp.packing import COMMON_SHIFT, LARGEST_SHIFT, SUM_LIMIT
 from firmware_export.layer import Array, FieldValue, Layer
 from firmware_export.ops import conv_2d, depthwise_conv_2d
 from firmware_export.ops.base import Lowering, constant
@@ -17,9 +18,6 @@ from firmware_export.ops.window import Axis, axes
 
 TOGETHER = 4
 """Channels that are widened together."""
-
-COMMON_SHIFT = 10
-"""What the sums of a rectified layer are shifted by, after the multiplication."""
 
 LARGEST_ROUNDS = (1 << 14) - 1
 """Of the loop, where the last tap counts them."""
@@ -40,23 +38,23 @@ class _Form:
     growth: NDArray[np.int64]
 
 
-def lower(lowering: Lowering, node: Node) -> Layer | None:
-    """A 3x3 of multiplier 1, stride 1 or 2, or None where the portable kernel has to do it."""
+def lower(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """A 3x3 of multiplier 1, stride 1 or 2."""
     graph = lowering.graph
     image, weights = graph.tensors[node.inputs[0]], constant(graph.tensors[node.inputs[1]])
     vertical, horizontal = axes(graph, node, image.shape, weights.shape[1:3])
     channels = weights.shape[3]
     if image.dtype != "int8" or channels != image.shape[3] or channels < TOGETHER:
-        return None
+        return
     if weights.shape[1:3] != (3, 3) or horizontal.dilation > 1 or horizontal.stride > 2 or vertical.is_single_window:
-        return None
+        return
     scales = channel_scales(graph, node, channels, axis=depthwise_conv_2d.CHANNELS)
     taps = weights[0].astype(np.int64).transpose(2, 0, 1)
     bias = bias_of(graph, node, 2, channels) - scales.in_zero_point * taps.sum(axis=(1, 2))
     low, high = fused_range(graph, node)
     form = _form(taps, bias, scales, low, horizontal)
     if form is None:
-        return None
+        return
     fields, scratch_bytes = _fields(taps, bias, scales, horizontal, form)
     if vertical.before > 0 or vertical.starts[-1] + vertical.extent > vertical.size:
         scratch_bytes += horizontal.size * channels    # a row of padding
@@ -71,7 +69,7 @@ def lower(lowering: Lowering, node: Node) -> Layer | None:
         scratch_bytes=scratch_bytes,
     )
     stride = "_stride_2" if horizontal.stride == 2 else ""
-    return replace(layer, function=f"depthwise_3x3{stride}_{'rectified' if form.is_rectified else 'signed'}")
+    yield replace(layer, function=f"depthwise_3x3{stride}_{'rectified' if form.is_rectified else 'signed'}")
 
 
 def _form(

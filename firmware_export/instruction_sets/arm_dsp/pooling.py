@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from firmware_export.graph import Node
@@ -17,24 +17,24 @@ FEWEST_CHANNELS = 4
 SUM_BYTES = 4
 
 
-def lower_average_pool(lowering: Lowering, node: Node) -> Layer | None:
-    """AVERAGE_POOL_2D of four channels or more; None leaves it to the portable kernel."""
-    return _in_fours(lowering, node, average_pool_2d.lower, SUM_BYTES * _channels(lowering, node))
+def lower_average_pool(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """AVERAGE_POOL_2D of four channels or more."""
+    yield from _in_fours(lowering, node, average_pool_2d.lower, SUM_BYTES * _channels(lowering, node))
 
 
-def lower_max_pool(lowering: Lowering, node: Node) -> Layer | None:
-    """MAX_POOL_2D of four channels or more; None leaves it to the portable kernel."""
-    return _in_fours(lowering, node, max_pool_2d.lower, 0)
+def lower_max_pool(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """MAX_POOL_2D of four channels or more."""
+    yield from _in_fours(lowering, node, max_pool_2d.lower, 0)
 
 
-def lower_mean(lowering: Lowering, node: Node) -> Layer | None:
-    """MEAN of an image over height, width or both; None leaves it to the portable kernel."""
+def lower_mean(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """MEAN of an image over height, width or both."""
     graph = lowering.graph
     image = graph.tensors[node.inputs[0]]
     axes = axes_of(graph, node)
     if len(image.shape) != 4 or 3 in axes or 0 in axes or not any(image.shape[axis] > 1 for axis in axes):
-        return None
-    return _in_fours(lowering, node, mean.lower, SUM_BYTES * output_tensor(graph, node).size)
+        return
+    yield from _in_fours(lowering, node, mean.lower, SUM_BYTES * output_tensor(graph, node).size)
 
 
 def _channels(lowering: Lowering, node: Node) -> int:
@@ -43,13 +43,13 @@ def _channels(lowering: Lowering, node: Node) -> int:
 
 def _in_fours(
     lowering: Lowering, node: Node, lower: Callable[[Lowering, Node], None], scratch_bytes: int
-) -> Layer | None:
+) -> Iterator[Layer]:
     """The portable layer with the kernel for four channels, which needs scratch memory where it adds up no rows."""
     if output_tensor(lowering.graph, node).dtype != "int8" or _channels(lowering, node) < FEWEST_CHANNELS:
-        return None
+        return
     layer = portable_layer(lowering, node, lower)
     accumulating = None if layer.accumulating is None else _renamed(layer.accumulating)
-    return replace(_renamed(layer), accumulating=accumulating, scratch_bytes=scratch_bytes)
+    yield replace(_renamed(layer), accumulating=accumulating, scratch_bytes=scratch_bytes)
 
 
 def _renamed(layer: Layer) -> Layer:

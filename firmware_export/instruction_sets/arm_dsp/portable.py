@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from firmware_export.graph import Graph, Node
 from firmware_export.layer import Layer, Value
-from firmware_export.ops.base import Lowering, Optimize
+from firmware_export.ops.base import Lowering
 
 
 @dataclass
@@ -16,7 +16,6 @@ class _Keeping:
 
     lowering: Lowering
     graph: Graph
-    optimize: Optimize
     layers: list[Layer] = field(default_factory=list)
 
     def value(self, tensor: int) -> Value:
@@ -28,13 +27,13 @@ class _Keeping:
     def alias(self, source: int, target: int) -> None:
         self.lowering.alias(source, target)
 
-    def add(self, layer: Layer) -> None:
-        self.layers.append(layer)
+    def add(self, *forms: Layer) -> None:
+        self.layers.append(forms[0])
 
 
 def portable_layer(lowering: Lowering, node: Node, lower: Callable[[Lowering, Node], None]) -> Layer:
-    """The one layer that ``lower``, an operator's, makes of a node. Its output is a new value: so it has to be used."""
-    keeping = _Keeping(lowering, lowering.graph, lowering.optimize)
+    """The one layer that ``lower``, an operator's, makes of a node; its fastest form."""
+    keeping = _Keeping(lowering, lowering.graph)
     lower(keeping, node)
     (layer,) = keeping.layers
     return layer

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
-from firmware_export.graph import Node
 from firmware_export.instruction_sets.arm_mve import (
     addition,
     average_pool_2d,
@@ -13,10 +12,9 @@ from firmware_export.instruction_sets.arm_mve import (
     depthwise_conv_2d,
     fully_connected,
 )
-from firmware_export.layer import Layer
-from firmware_export.ops.base import Lowering
+from firmware_export.ops.base import LayerForms
 
-LOWERINGS: Mapping[str, Callable[[Lowering, Node], Layer | None]] = {
+LOWERINGS: Mapping[str, LayerForms] = {
     "ADD": partial(addition.lower, sign=1),
     "AVERAGE_POOL_2D": average_pool_2d.lower,
     "CONV_2D": conv_2d.lower,
@@ -24,4 +22,4 @@ LOWERINGS: Mapping[str, Callable[[Lowering, Node], Layer | None]] = {
     "FULLY_CONNECTED": fully_connected.lower,
     "SUB": partial(addition.lower, sign=-1),
 }
-"""By operator. None leaves the node to the portable kernel."""
+"""By operator."""

@@ -2,88 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
-import numpy as np
+from firmware_export.instruction_sets import word_sums
 
-from firmware_export.graph import Graph, Node
-from firmware_export.layer import Layer, Read, rows_of
-from firmware_export.ops import addition
-from firmware_export.ops.base import Lowering, need_quantized, output_tensor
-from firmware_export.ops.unary import EVERY_INT8
-
-SUM_BITS = 22
-"""Of a sum, and of its factors, behind the point."""
-
-ROUNDING = (1 << 15) + (1 << 21)
-"""What the kernel's two shifts, by 16 and by 6, add to a sum."""
-
-TRIES = 5
-"""Neighbours of each factor that are tried."""
-
-
-def lower(lowering: Lowering, node: Node, sign: int) -> Layer | None:
-    """Two computed tensors of one shape, or None where the portable kernel has to do it."""
-    graph = lowering.graph
-    tensors = [graph.tensors[index] for index in node.inputs]
-    output = output_tensor(graph, node)
-    if output.dtype != "int8" or any(tensor.shape != output.shape or tensor.is_constant for tensor in tensors):
-        return None
-    found = _linear(graph, node, sign)
-    if found is None:
-        return None
-    form = addition.addition(graph, node)
-    rows, count = rows_of(output.shape)
-    every_row = tuple(range(rows))
-    return Layer(
-        op=node.op,
-        node=node.index,
-        kernel="add_lanes",
-        function="add_lanes",
-        reads=tuple(Read(lowering.value(tensor.index).index, count, every_row) for tensor in tensors),
-        output=lowering.output(node.outputs[0], rows, count).index,
-        rows=rows,
-        row_bytes=count,
-        steps=rows,
-        fields={
-            "count": count,
-            "first_factor": found[0],
-            "second_factor": found[1],
-            "offset": found[2],
-            "low": form.low,
-            "high": form.high,
-        },
-        in_place=(0, 1),
-    )
-
-
-def _linear(graph: Graph, node: Node, sign: int) -> tuple[int, int, int] | None:
-    """Factors and offset with which sums round to what TFLite Micro computes, for all inputs; None if none were found.
-
-    For given factors, each pair of inputs bounds the offset: on both sides, except where its result is cut off.
-    """
-    left, right, output = (
-        need_quantized(graph, node, graph.tensors[index], "an operand").scale[0]
-        for index in (*node.inputs, node.outputs[0])
-    )
-    form = addition.addition(graph, node)
-    wanted = addition.combined(graph, node, EVERY_INT8[:, np.newaxis], EVERY_INT8[np.newaxis], sign)
-    is_low, is_high = wanted <= form.low, wanted >= form.high
-    for first, second in _nearby(left / output, sign * right / output):
-        sums = (EVERY_INT8 * first)[:, np.newaxis] + (EVERY_INT8 * second)[np.newaxis]
-        exact = (wanted << SUM_BITS) - ROUNDING - sums
-        least = np.where(is_low, -(1 << 62), exact).max()
-        most = np.where(is_high, 1 << 62, exact + (1 << SUM_BITS) - 1).min()
-        # What is cut off must not leave a word; a constant result says nothing about the offset.
-        least, most = max(int(least), -(1 << 31) - int(sums.min())), min(int(most), (1 << 31) - 1 - int(sums.max()))
-        if least <= most and max(abs(first), abs(second)) < 1 << 31 and abs(least + most) // 2 < 1 << 31:
-            return first, second, (least + most) // 2
-    return None
-
-
-def _nearby(first: float, second: float) -> Iterator[tuple[int, int]]:
-    """Factors near two real ones, the nearest first."""
-    whole = [round(factor * (1 << SUM_BITS)) for factor in (first, second)]
-    steps = sorted(range(-TRIES, TRIES + 1), key=abs)
-    for distance in range(2 * TRIES + 1):
-        yield from ((whole[0] + a, whole[1] + b) for a in steps for b in steps if abs(a) + abs(b) == distance)
+lower = partial(word_sums.lower, kernel="add_lanes", rounding=(1 << 15) + (1 << 21))
+"""Takes the sign of the second operand. The kernel's two shifts, by 16 and by 6, round."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from firmware_export.graph import Node
@@ -14,14 +15,14 @@ from firmware_export.ops.base import Lowering, output_tensor
 SUM_BYTES = 4
 
 
-def lower(lowering: Lowering, node: Node) -> Layer | None:
-    """Channels by four; None for any other."""
+def lower(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """Channels by four."""
     channels = lowering.graph.tensors[node.inputs[0]].shape[3]
     if output_tensor(lowering.graph, node).dtype != "int8" or channels % TOGETHER:
-        return None
+        return
     layer = portable_layer(lowering, node, average_pool_2d.lower)
     accumulating = None if layer.accumulating is None else _renamed(layer.accumulating)
-    return replace(_renamed(layer), accumulating=accumulating, scratch_bytes=SUM_BYTES * channels)
+    yield replace(_renamed(layer), accumulating=accumulating, scratch_bytes=SUM_BYTES * channels)
 
 
 def _renamed(layer: Layer) -> Layer:

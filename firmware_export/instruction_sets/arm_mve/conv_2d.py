@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from firmware_export.graph import Node
@@ -15,21 +16,19 @@ from firmware_export.ops.window import axes
 KERNEL = "conv_2d_dots"
 
 
-def lower(lowering: Lowering, node: Node) -> Layer | None:
-    """A convolution in one group to channels by four, without dilation along the row; None for any other."""
+def lower(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """A convolution in one group to channels by four, without dilation along the row."""
     graph = lowering.graph
     image, filters = graph.tensors[node.inputs[0]], constant(graph.tensors[node.inputs[1]])
     vertical, horizontal = axes(graph, node, image.shape, filters.shape[1:3])
     channels, kernel_h, kernel_w, depth = filters.shape
     if image.dtype != "int8" or depth != image.shape[3] or channels % TOGETHER:
-        return None
+        return
     if horizontal.dilation > 1 and horizontal.kernel > 1:
-        return None
-    if vertical.is_single_window and vertical.kernel > 1:
-        return None    # one that adds up row after row needs less memory
+        return
     scales = channel_scales(graph, node, channels)
     if not scales_fit(scales):
-        return None
+        return
     low, high = fused_range(graph, node)
     column = kernel_h * depth
     tables = dots(
@@ -70,4 +69,4 @@ def lower(lowering: Lowering, node: Node) -> Layer | None:
         conv_2d.macs(graph, node),
         scratch_bytes=0 if in_place else before + behind,
     )
-    return replace(layer, function=f"{KERNEL}_in_place") if in_place else layer
+    yield replace(layer, function=f"{KERNEL}_in_place") if in_place else layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,19 +18,19 @@ from firmware_export.ops.window import axes
 COLUMN_BYTES = 4 * VECTOR
 
 
-def lower(lowering: Lowering, node: Node) -> Layer | None:
-    """A 3x3 of multiplier 1, stride 1 or 2, of channels by four; None for any other."""
+def lower(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """A 3x3 of multiplier 1, stride 1 or 2, of channels by four."""
     graph = lowering.graph
     image, weights = graph.tensors[node.inputs[0]], constant(graph.tensors[node.inputs[1]])
     vertical, horizontal = axes(graph, node, image.shape, weights.shape[1:3])
     channels = weights.shape[3]
     if image.dtype != "int8" or channels != image.shape[3] or channels % TOGETHER:
-        return None
+        return
     if weights.shape[1:3] != (3, 3) or horizontal.dilation > 1 or horizontal.stride > 2 or vertical.is_single_window:
-        return None
+        return
     scales = channel_scales(graph, node, channels, axis=depthwise_conv_2d.CHANNELS)
     if not scales_fit(scales):
-        return None
+        return
     low, high = fused_range(graph, node)
     filters = weights[0].transpose(2, 1, 0)    # [channels][column][row]
     biases = offset_bias(filters, bias_of(graph, node, 2, channels), scales)
@@ -64,4 +65,4 @@ def lower(lowering: Lowering, node: Node) -> Layer | None:
     )
     stride = "_stride_2" if horizontal.stride == 2 else ""
     form = "rectified" if low >= scales.out_zero_point else "signed"
-    return replace(layer, function=f"depthwise_dots{stride}_{form}")
+    yield replace(layer, function=f"depthwise_dots{stride}_{form}")

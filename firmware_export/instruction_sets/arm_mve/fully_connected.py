@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from firmware_export.graph import Node
 from firmware_export.instruction_sets.arm_mve.packing import TOGETHER, VECTOR, dots, offset_bias, scales_fit
 from firmware_export.layer import FieldValue, Layer, Read
@@ -10,18 +12,18 @@ from firmware_export.ops.base import Lowering, constant
 from firmware_export.ops.requantize import bias_of, channel_scales, fused_range
 
 
-def lower(lowering: Lowering, node: Node) -> Layer | None:
-    """Symmetric weights to outputs by four, whose input is in one piece; None for any other."""
+def lower(lowering: Lowering, node: Node) -> Iterator[Layer]:
+    """Symmetric weights to outputs by four, whose input is in one piece."""
     graph = lowering.graph
     vector, weights = graph.tensors[node.inputs[0]], constant(graph.tensors[node.inputs[1]])
     out_size, in_size = weights.shape
     if vector.dtype != "int8" or out_size % TOGETHER or fully_connected.weights_zero_point(graph, node):
-        return None
+        return
     scales = channel_scales(graph, node, out_size)
     value = lowering.value(node.inputs[0])
     rows = value.nbytes // in_size
-    if not scales_fit(scales) or (rows == 1 and value.rows > 1):
-        return None    # one that adds up row after row needs less memory
+    if not scales_fit(scales):
+        return
     in_place = in_size % VECTOR == 0
     low, high = fused_range(graph, node)
     tables = dots(weights, offset_bias(weights, bias_of(graph, node, 2, out_size), scales), scales)
@@ -42,7 +44,7 @@ def lower(lowering: Lowering, node: Node) -> Layer | None:
         "low": low,
         "high": high,
     }
-    return Layer(
+    yield Layer(
         op=node.op,
         node=node.index,
         kernel="conv_2d_dots",

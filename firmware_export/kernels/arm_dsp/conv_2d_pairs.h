@@ -8,7 +8,7 @@
 #include "simd.h"
 
 struct ec_conv_2d_pairs {
-    const int32_t *weights;  /* [out_channels / 2][16 * sixteens + 4 * fours] halfwords, each 256 * odd channel + even channel */
+    const int32_t *weights;  /* [out_channels / 2][16 * sixteens + 4 * fours] halfwords: 256 * odd + even channel */
     const int32_t *channels; /* [out_channels][4]: twice the bias, multiplier, carry, right shift */
     int32_t in_width, depth; /* of the input, in pixels, and its channels */
     int32_t kernel_h;
@@ -16,7 +16,6 @@ struct ec_conv_2d_pairs {
     int32_t shifted;       /* whether a copy of the columns, one element further on, serves the odd pixels */
     int32_t sixteens;      /* what a filter sees, by 16 */
     int32_t fours;         /* and the rest by 4 */
-    int32_t points;        /* whether a filter sees one pixel, of a multiple of 4 channels */
     int32_t step;          /* elements from a pixel to the next */
     int32_t out_width, out_channels;
     int32_t in_offset; /* minus the input's zero point */
@@ -65,12 +64,6 @@ struct ec_conv_2d_pairs {
           [pair] "=&r"(pair), [x] "=&r"(x), [low] "=&r"(low), [high] "=&r"(high)                                      \
         :                                                                                                             \
         : "memory")
-
-/* The sum of the odd channel, from that of 256 times it and the even one. */
-static inline int32_t ec_odd_sum(int32_t both, int32_t even)
-{
-    return (int32_t)((uint32_t)both - (uint32_t)even) >> 8;
-}
 
 /* Two pixels of the output, all channels; the second one lies `step` elements behind the first. */
 static EC_OUT_OF_LINE void ec_conv_2d_two_pixels(
@@ -127,116 +120,6 @@ static EC_OUT_OF_LINE void ec_conv_2d_one_pixel(
     }
 }
 
-/* Two numbers of three pixels, which lie interleaved: 9 instructions for 12 products. */
-#define EC_ADD_TWO_OF_THREE                                                                                           \
-    "ldr %[pair], [%[weights]], #4\n\t"                                                                               \
-    "ldm %[points]!, {r4, r5, r6}\n\t"                                                                                \
-    "sxtb16 %[low], %[pair]\n\t"                                                                                      \
-    "smlad %[both0], r4, %[pair], %[both0]\n\t"                                                                       \
-    "smlad %[both1], r5, %[pair], %[both1]\n\t"                                                                       \
-    "smlad %[both2], r6, %[pair], %[both2]\n\t"                                                                       \
-    "smlad %[even0], r4, %[low], %[even0]\n\t"                                                                        \
-    "smlad %[even1], r5, %[low], %[even1]\n\t"                                                                        \
-    "smlad %[even2], r6, %[low], %[even2]\n\t"
-
-#define EC_ADD_FOUR_OF_THREE EC_ADD_TWO_OF_THREE EC_ADD_TWO_OF_THREE
-
-#define EC_ADD_FOURS_OF_THREE(text)                                                                                   \
-    __asm__ volatile(text                                                                                             \
-        : [even0] "+r"(even0), [even1] "+r"(even1), [even2] "+r"(even2), [both0] "+r"(both0), [both1] "+r"(both1),    \
-          [both2] "+r"(both2), [weights] "+r"(weights), [points] "+r"(points), [pair] "=&r"(pair), [low] "=&r"(low)   \
-        :                                                                                                             \
-        : "r4", "r5", "r6", "memory")
-
-/* Three pixels of the output where the filter sees one pixel of the input, all channels. */
-static EC_OUT_OF_LINE void ec_conv_2d_three_points(
-    const struct ec_conv_2d_pairs *layer, int8_t *out, const int16_t *triple)
-{
-    const void *weights = layer->weights;
-    const struct ec_channel *channel = (const struct ec_channel *)(const void *)layer->channels;
-    const int32_t next = layer->out_channels;
-    int32_t left;
-
-    for (left = next; left > 0; left -= 2) {
-        const void *points = triple;
-        int32_t even0 = 0, even1 = 0, even2 = 0, both0 = 0, both1 = 0, both2 = 0, terms, pair, low;
-
-        for (terms = layer->sixteens; terms != 0; terms--) {
-            EC_ADD_FOURS_OF_THREE(
-                EC_ADD_FOUR_OF_THREE EC_ADD_FOUR_OF_THREE EC_ADD_FOUR_OF_THREE EC_ADD_FOUR_OF_THREE);
-        }
-        for (terms = layer->fours; terms != 0; terms--) {
-            EC_ADD_FOURS_OF_THREE(EC_ADD_FOUR_OF_THREE);
-        }
-        {
-            const struct ec_channel own = *channel++;
-            out[0] = ec_round_twice(even0, &own);
-            out[next] = ec_round_twice(even1, &own);
-            out[2 * next] = ec_round_twice(even2, &own);
-        }
-        if (left > 1) {
-            const struct ec_channel own = *channel++;
-            out[1] = ec_round_twice(ec_odd_sum(both0, even0), &own);
-            out[next + 1] = ec_round_twice(ec_odd_sum(both1, even1), &own);
-            out[2 * next + 1] = ec_round_twice(ec_odd_sum(both2, even2), &own);
-        }
-        out += 2;
-    }
-}
-
-/* A pixel of three that are interleaved, two numbers at a time: out[i / 2][3][2]; count is a multiple of 4. */
-static EC_OUT_OF_LINE void ec_widen_of_three(int16_t *out, const int8_t *in, int32_t count, int32_t offset)
-{
-    const int32_t offsets = (int32_t)((uint32_t)offset << 16 | ((uint32_t)offset & 0xFFFFu));
-
-    for (; count > 0; count -= 4) {
-        int32_t four, two;
-        __asm__ volatile(
-            "ldr %[four], [%[from]], #4\n\t"
-            "sxtab16 %[two], %[add], %[four]\n\t"
-            "str %[two], [%[to]], #12\n\t"
-            "sxtab16 %[two], %[add], %[four], ror #8\n\t"
-            "str %[two], [%[to]], #12"
-            : [from] "+r"(in), [to] "+r"(out), [four] "=&r"(four), [two] "=&r"(two)
-            : [add] "r"(offsets)
-            : "memory");
-    }
-}
-
-/* Where a filter sees one pixel: three pixels at a time. Returns how many are left, which then lie in the columns. */
-static inline int32_t ec_conv_2d_points(
-    const struct ec_conv_2d_pairs *layer, int8_t *out, const int8_t *in, int16_t *columns)
-{
-    const int32_t depth = layer->depth;
-    int32_t in_left = layer->in_width, left, i;
-
-    for (left = layer->out_width; left > 2 && left != 4; left -= 3, in_left -= 3 * (layer->step / depth)) {
-        for (i = 0; i < 3; i++, in += layer->step) {
-            ec_widen_of_three(columns + 2 * i, in, depth, layer->in_offset);
-        }
-        ec_conv_2d_three_points(layer, out, columns);
-        out += 3 * layer->out_channels;
-    }
-    if (left > 0) {
-        ec_widen(columns, depth, in, in_left, depth, layer->in_offset);
-    }
-    return left;
-}
-
-/* columns: [zeros before][in_width][kernel_h][depth][zeros after] of 16 bits. */
-static inline void ec_conv_2d_columns(const struct ec_conv_2d_pairs *layer, int16_t *columns, const int8_t *const *in)
-{
-    const int32_t depth = layer->depth, kernel_h = layer->kernel_h;
-    int32_t ky;
-
-    memset(columns, 0, sizeof(*columns) * (size_t)layer->before);
-    columns += layer->before;
-    for (ky = 0; ky < kernel_h; ky++) {
-        ec_widen(columns + ky * depth, kernel_h * depth, in[ky], layer->in_width, depth, layer->in_offset);
-    }
-    memset(columns + layer->in_width * kernel_h * depth, 0, sizeof(*columns) * (size_t)layer->after);
-}
-
 /* out: [out_width][out_channels]; in: kernel_h rows of in_width pixels; scratch: the columns. */
 static inline void ec_conv_2d_pairs(
     const struct ec_conv_2d_pairs *layer, int8_t *out, const int8_t *const *in, void *scratch)
@@ -244,14 +127,11 @@ static inline void ec_conv_2d_pairs(
     const int32_t size = layer->before + layer->in_width * layer->kernel_h * layer->depth + layer->after;
     int32_t step = layer->step;
     int16_t *columns = (int16_t *)scratch;
+    int8_t *const row = out;
     int32_t left = layer->out_width;
 
-    if (layer->points && in[0] != NULL) {
-        left = ec_conv_2d_points(layer, out, in[0], columns);
-        out += (layer->out_width - left) * layer->out_channels;
-    } else {
-        ec_conv_2d_columns(layer, columns, in);
-    }
+    ec_columns(
+        columns, in, layer->in_width, layer->depth, layer->kernel_h, layer->in_offset, layer->before, layer->after);
     if (layer->shifted) {
         memcpy(columns + size + 1, columns, sizeof(*columns) * (size_t)size);
         step += size + 1;
@@ -263,14 +143,8 @@ static inline void ec_conv_2d_pairs(
     }
     if (left > 0) {
         ec_conv_2d_one_pixel(layer, out, columns);
-        out += layer->out_channels;
     }
-    if (layer->low > -128 || layer->high < 127) {
-        for (left = layer->out_width * layer->out_channels; left > 0; left--) {
-            out--;
-            *out = (int8_t)ec_clamp(*out, layer->low, layer->high);
-        }
-    }
+    ec_clamp_all(row, layer->out_width * layer->out_channels, layer->low, layer->high);
 }
 
 #endif

@@ -208,17 +208,6 @@ static EC_OUT_OF_LINE void ec_depthwise_3x3_begin(
     state->out = out - state->out_at;
 }
 
-static inline void ec_depthwise_3x3_clamp(const struct ec_depthwise_3x3 *layer, int8_t *out)
-{
-    int32_t left;
-
-    if (layer->low > -128 || layer->high < 127) {
-        for (left = layer->out_width * layer->channels; left > 0; left--, out++) {
-            *out = (int8_t)ec_clamp(*out, layer->low, layer->high);
-        }
-    }
-}
-
 /* out: [out_width][channels]; in: 3 rows of [in_width][channels]; scratch: columns, results, and a row of
  * padding where there may be one. */
 #define EC_DEPTHWISE_3X3_KERNEL(name, channels_text)                                                                  \
@@ -234,7 +223,7 @@ static inline void ec_depthwise_3x3_clamp(const struct ec_depthwise_3x3 *layer, 
                          : "+r"(r0)                                                                                   \
                          :                                                                                            \
                          : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");\
-        ec_depthwise_3x3_clamp(layer, out);                                                                           \
+        ec_clamp_all(out, layer->out_width * layer->channels, layer->low, layer->high);                               \
     }
 
 EC_DEPTHWISE_3X3_KERNEL(

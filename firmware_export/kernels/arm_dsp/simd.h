@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fixed_point.h"
 #include "out_of_line.h"
 
 /* Eight int8 numbers to 16 bits, offsets added, each four of them in the order 0, 2, 1, 3; addresses move on. */
@@ -72,6 +73,34 @@ static EC_OUT_OF_LINE void ec_widen(
     }
 }
 
+/* columns: [zeros before][width][kernel_h][depth][zeros after] of 16 bits, from kernel_h rows. Returns their end. */
+static EC_OUT_OF_LINE int16_t *ec_columns(
+    int16_t *columns, const int8_t *const *in, int32_t width, int32_t depth, int32_t kernel_h, int32_t offset,
+    int32_t before, int32_t after)
+{
+    const int32_t column = kernel_h * depth;
+    int32_t ky;
+
+    memset(columns, 0, sizeof(*columns) * (size_t)before);
+    columns += before;
+    for (ky = 0; ky < kernel_h; ky++) {
+        ec_widen(columns + ky * depth, column, in[ky], width, depth, offset);
+    }
+    columns += width * column;
+    memset(columns, 0, sizeof(*columns) * (size_t)after);
+    return columns + after;
+}
+
+/* The activation's range, where it is not that of the type. */
+static EC_INLINE void ec_clamp_all(int8_t *out, int32_t count, int32_t low, int32_t high)
+{
+    if (low > -128 || high < 127) {
+        for (; count > 0; count--, out++) {
+            *out = (int8_t)ec_clamp(*out, low, high);
+        }
+    }
+}
+
 /* How the sums of a channel become int8. */
 struct ec_channel {
     int32_t twice_bias;
@@ -87,10 +116,18 @@ static EC_INLINE int8_t ec_round_twice(int32_t sum, const struct ec_channel *cha
 {
     const int32_t twice = 2 * sum + channel->twice_bias;
     const int32_t carry = channel->carry + (twice >> 31);
-    int32_t high;
+    int32_t high, result;
 
     __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(channel->multiplier), "r"(carry));
-    return (int8_t)__ssat(high >> channel->shift, 8);
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(high >> channel->shift));
+    return (int8_t)result;
+}
+
+/* Two channels share the halfwords of their weights: the sum of the odd one, from that of 256 times it and the even
+ * one. */
+static EC_INLINE int32_t ec_odd_sum(int32_t both, int32_t even)
+{
+    return (int32_t)((uint32_t)both - (uint32_t)even) >> 8;
 }
 
 /* The same for two sums; out and next may not lie in the channel's memory. */

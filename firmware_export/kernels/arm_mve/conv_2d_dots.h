@@ -18,14 +18,6 @@ struct ec_conv_2d_dots {
     int32_t low, high; /* of the fused activation */
 };
 
-/* What the assembly finds in memory. */
-struct ec_conv_2d_dots_state {
-    int32_t zero_point, next;     /* of the output; from a pixel of it to the second one */
-    int32_t run;                  /* bytes that a filter sees */
-    const int32_t *end_of_params; /* the last of the channels */
-    int32_t vectors;
-};
-
 /* Sixteen numbers of two pixels: 14 instructions for 128 products. Sums are in the eight even registers, which is where
  * VMLADAVA can add: the loop counts in an odd one. */
 #define EC_ADD_SIXTEEN                                                                                                \
@@ -50,17 +42,20 @@ struct ec_conv_2d_dots_state {
     "vadd.i32 " sums ", " sums ", q2\n\t"
 
 /* All channels of two pixels. The steps of 16 are unrolled by two, and odd numbers of them begin with the second. At
- * the end 16 bits of the one pixel lie beside 16 bits of the other. */
+ * the end 16 bits of the one pixel lie beside 16 bits of the other. Every register is used: what the loop has no room for
+ * is pushed, and r7, which may be the compiler's frame pointer, with it. The stack then holds zero point, next, vectors,
+ * r7, run and the end of the parameters. */
 #define EC_TWO_PIXELS(ROUND)                                                                                          \
+    "push {r2, r4, r6, r7, r8, r10}\n"                                                                                \
     "0:\n\t"                                                                                                          \
     "ldm %[params], {r0, r2, r4, r6}\n\t"                                                                             \
     "ldm %[params]!, {r8, r10, r12, lr}\n\t"                                                                          \
-    "ldr %[left], %[vectors]\n\t"                                                                                     \
-    "tst %[left], #1\n\t"                                                                                             \
+    "ldr r7, [sp, #8]\n\t"                                                                                            \
+    "tst r7, #1\n\t"                                                                                                  \
     "bne 2f\n"                                                                                                        \
     "1:\n\t" EC_ADD_SIXTEEN                                                                                           \
     "2:\n\t" EC_ADD_SIXTEEN                                                                                           \
-    "subs %[left], %[left], #2\n\t"                                                                                   \
+    "subs r7, r7, #2\n\t"                                                                                             \
     "bgt 1b\n\t"                                                                                                      \
     "vldrw.u32 q6, [%[params]], #16\n\t"                                                                              \
     "vldrw.u32 q7, [%[params]], #16\n\t"                                                                              \
@@ -73,8 +68,8 @@ struct ec_conv_2d_dots_state {
     ROUND("q0") ROUND("q1")                                                                                           \
     "vrshl.s32 q0, q0, q7\n\t"                                                                                        \
     "vrshl.s32 q1, q1, q7\n\t"                                                                                        \
-    "ldrd r0, r2, %[zero_point]\n\t"                                                                                  \
-    "ldrd r4, r6, %[run]\n\t"                                                                                         \
+    "ldrd r0, r2, [sp]\n\t"                                                                                           \
+    "ldrd r4, r6, [sp, #16]\n\t"                                                                                      \
     "add r2, r2, %[out]\n\t"                                                                                          \
     "vqmovnb.s32 q0, q0\n\t"                                                                                          \
     "vqmovnt.s32 q0, q1\n\t"                                                                                          \
@@ -86,7 +81,8 @@ struct ec_conv_2d_dots_state {
     "sub %[pixel0], %[pixel0], r4\n\t"                                                                                \
     "sub %[pixel1], %[pixel1], r4\n\t"                                                                                \
     "cmp %[params], r6\n\t"                                                                                           \
-    "bne 0b"
+    "bne 0b\n\t"                                                                                                      \
+    "pop {r2, r4, r6, r7, r8, r10}"
 
 /* The same for one pixel, whose four sums leave the loop its register. */
 #define EC_ONE_PIXEL(ROUND)                                                                                           \
@@ -128,21 +124,17 @@ static EC_OUT_OF_LINE void ec_conv_2d_dots_two(
     register const int8_t *pixel1 __asm__("r11") = second;
     register const int8_t *weights __asm__("r5") = layer->weights;
     register const int32_t *params __asm__("r1") = layer->channels;
-    register int32_t left __asm__("r7");
-    struct ec_conv_2d_dots_state state;
+    register int32_t zero_point __asm__("r2") = layer->out_zero_point;
+    register int32_t next __asm__("r4") = layer->out_channels; /* bytes to the second pixel of the output */
+    register int32_t vectors __asm__("r6") = layer->vectors;
+    register int32_t run __asm__("r8") = 16 * layer->vectors; /* bytes that a filter sees */
+    register const int32_t *end __asm__("r10") = layer->channels + 3 * layer->out_channels;
 
-    state.zero_point = layer->out_zero_point;
-    state.next = layer->out_channels;
-    state.run = 16 * layer->vectors;
-    state.end_of_params = layer->channels + 3 * layer->out_channels;
-    state.vectors = layer->vectors;
     __asm__ volatile(EC_TWO_PIXELS(EC_ROUND_AWAY)
                      : [pixel0] "+&r"(pixel0), [pixel1] "+&r"(pixel1), [weights] "+&r"(weights), [params] "+&r"(params),
-                       [out] "+&r"(out), [left] "=&r"(left)
-                     : [zero_point] "m"(state.zero_point), [run] "m"(state.run), [vectors] "m"(state.vectors),
-                       "m"(state)
-                     : "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr", "cc", "memory", EC_VECTORS_0_TO_3,
-                       EC_VECTORS_5_TO_7);
+                       [out] "+&r"(out), "+&r"(zero_point), "+&r"(next), "+&r"(vectors), "+&r"(run), "+&r"(end)
+                     :
+                     : "r0", "r12", "lr", "cc", "memory", EC_VECTORS_0_TO_3, EC_VECTORS_5_TO_7);
 }
 
 static EC_OUT_OF_LINE void ec_conv_2d_dots_one(const struct ec_conv_2d_dots *layer, int8_t *to, const int8_t *pixel)

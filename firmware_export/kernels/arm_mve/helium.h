@@ -12,12 +12,6 @@
 
 #include "out_of_line.h"
 
-/* gcc 12 vectorizes loops with conditions that it knows the results of, such as whether a row exists, and makes the
- * wrong predicate of them. Nothing here needs its vectors. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-tree-vectorize", "no-tree-slp-vectorize")
-#endif
-
 /* Vectors q0 to q7 by their halves: the names that clobbers are known by. */
 #define EC_VECTORS_0_TO_3 "d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"
 #define EC_VECTORS_5_TO_7 "d10", "d11", "d12", "d13", "d14", "d15"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,7 +175,7 @@ def test_failure_leaves_no_file_of_the_export(model: Path, tmp_path: Path) -> No
     """The third file cannot take its place: no other one does, and what stood there stays."""
     (tmp_path / "net.h").write_text("an older export")
     source = c_source(model, "net")
-    broken = type(source)({**source.texts, "net_weights.h": "\ud800"}, source.memory, None, "")
+    broken = replace(source, texts={**source.texts, "net_weights.h": "\ud800"})
     with pytest.raises(UnicodeEncodeError):
         write_c_source(broken, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["net.h"]

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from edgecnn.mcu.interface import End, Interface
-from edgecnn.mcu.targets import HOST, load_target, target_names
+from edgecnn.mcu.targets import load_target, target_names
 from firmware_export.compiler import Compiled
 from tests.networks import Network
 
-BOARDS = tuple(name for name in target_names() if name != HOST)
+BOARDS = tuple(name for name in target_names() if load_target(name).board is not None)
 
 
 def need(*targets: str) -> None:
@@ -24,8 +24,8 @@ def need(*targets: str) -> None:
         target = load_target(name)
         if not any(shutil.which(compiler) for compiler in target.compilers):
             pytest.skip(f"{target.compilers[0]} is not installed")
-        if target.board is not None and shutil.which(target.board.emulator) is None:
-            pytest.skip(f"{target.board.emulator} is not installed")
+        if target.emulator is not None and shutil.which(target.emulator) is None:
+            pytest.skip(f"{target.emulator} is not installed")
 
 
 def _conv(net: Network, rng: Any, source: int, size: int, channels: int, filters: int, stride: int = 1) -> int:

@@ -101,6 +101,36 @@ def test_no_run_needs_more_stack_than_the_analysis_says(tmp_path: Path, target: 
     assert limit - stack.LIBRARY_BYTES - 32 <= used <= limit
 
 
+PUSHES: Mapping[str, int] = {
+    "push {r4-r7} @ pop {r4-r7}": 16,
+    "push {r4, lr} @ pop {r4, lr}": 8,
+    "push {r4, r8-r11} @ pop {r4, r8-r11}": 20,
+    "push {r8} @ pop {r8}": 4,
+    "str r4, [sp, #-8]! @ add sp, sp, #8": 8,
+    "strd r4, r5, [sp, #-24]! @ add sp, sp, #24": 24,
+    "vpush {d8-d10} @ vpop {d8-d10}": 24,
+    "vpush {s16} @ vpop {s16}": 4,
+    "sub sp, sp, #40 @ add sp, sp, #40": 40,
+    "sub.w sp, sp, #0x1100 @ add.w sp, sp, #0x1100": 0x1100,
+    "sub.w sp, sp, #40 @ add.w sp, sp, #40": 40,
+    "subw sp, sp, #3004 @ addw sp, sp, #3004": 3004,
+    "push {r4, r5} @ sub sp, sp, #8 @ add sp, sp, #8 @ pop {r4, r5}": 16,
+    "add r4, sp, #40 @ ldr r4, [sp, #4] @ str r4, [sp, #-8] @ nop": 0,
+}
+"""Assembly, with the bytes of stack that it takes; no code reads what the last changes."""
+
+
+@pytest.mark.parametrize("assembly", PUSHES)
+def test_what_assembly_pushes_is_counted(assembly: str) -> None:
+    need("cortex-m4")
+    body = assembly.replace(" @ ", r"\n")
+    bare, pushing = (
+        measure(toy_files(f'__asm__ volatile("{text}" : : : "r4", "r5");'), "toy", "cortex-m4").stack
+        for text in ("nop", body)
+    )
+    assert pushing - bare == PUSHES[assembly]
+
+
 BAD_STACKS: Mapping[str, str] = {
     "toy_again calls itself": "static int toy_again(int n) { volatile int8_t x[9]; x[n & 7] = 1; "
     "return n < 2 ? n : toy_again(n - 1) * toy_again(n - 2); }",

@@ -16,7 +16,8 @@ from edgecnn.requirements import TOOLS
 
 def test_names_stand_in_the_order_of_the_cores() -> None:
     assert target_names() == (
-        "host", "cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "riscv32",
+        "host", "native", "cortex-a7", "cortex-a53", "cortex-a72", "cortex-a76", "cortex-m0", "cortex-m3", "cortex-m4",
+        "cortex-m7", "cortex-m33", "cortex-m55", "riscv32",
     )    # fmt: skip
 
 
@@ -26,10 +27,12 @@ def test_a_target_says_what_is_needed(name: str) -> None:
     known = {tool.name for tool in TOOLS}
     assert target.description
     assert target.compilers[0] in known, "the message about a missing compiler would name no package"
-    if target.board is None:
-        assert name == "host"
+    if target.emulator is None:
+        assert name in ("host", "native")
         return
-    assert target.board.emulator in known
+    assert target.emulator in known
+    if target.board is None:
+        return
     assert (BOARD_SOURCES / target.board.start).is_file()
     regions = [
         range(target.board.flash, target.board.flash + target.board.flash_bytes),
@@ -59,6 +62,8 @@ def test_targets_are_taken_once_each_in_the_order_given() -> None:
         ("cortex-m4", "compiling for cortex-m4 needs arm-none-eabi-gcc, which is not installed. "
                       "Get it with: sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"),
         ("riscv32", "sudo apt-get install gcc-riscv64-unknown-elf"),
+        ("cortex-a72", "sudo apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+        ("cortex-a7", "sudo apt-get install gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"),
         ("host", "sudo apt-get install gcc"),
     ],
 )    # fmt: skip
@@ -71,7 +76,10 @@ def test_a_missing_compiler_is_named_with_what_installs_it(
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "package"), [("cortex-m4", "qemu-system-arm"), ("riscv32", "qemu-system-misc")])
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("cortex-m4", "qemu-system-arm"), ("riscv32", "qemu-system-misc"), ("cortex-a76", "qemu-user")],
+)
 def test_a_missing_emulator_is_named_with_what_installs_it(
     name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

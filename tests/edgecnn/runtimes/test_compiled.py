@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import EdgecnnError, MissingDependencyError
+from edgecnn.mcu.targets import load_target
 from edgecnn.mcu.toolchain import MissingToolError
 from edgecnn.results import LayerTime
 from edgecnn.runtimes import Profiler, Session, _litert_profile, installed, is_board, load_session, missing
@@ -75,13 +78,35 @@ def test_int16_files_run_too(tmp_path: Path) -> None:
 def test_it_says_what_it_is(digits: np.ndarray) -> None:
     first, second = load_session("c", DIGITS), load_session("c", DIGITS)
     assert " -O2" in first.version and first.version.startswith("edgecnn ")
-    plan = compile_model(DIGITS.read_bytes(), "digits", "net").plan
+    target = load_target("native")
+    assert first.version.endswith(" ".join(["-O2", *target.flags])), "this compiler knows this machine"
+    plan = compile_model(DIGITS.read_bytes(), "d", "net", instruction_set=target.instruction_set, optimize="speed").plan
     assert getattr(first, "arena_bytes", None) == plan.arena_bytes
     assert getattr(first, "init_ms", 0.0) > 0
     # Two sessions of one file have a library each: neither writes where the other reads.
     one, other = first.run(digits[0]).copy(), second.run(digits[1]).copy()
     np.testing.assert_array_equal(first.run(digits[0]), one)
     np.testing.assert_array_equal(second.run(digits[1]), other)
+
+
+def test_a_compiler_that_does_not_know_this_machine_makes_portable_c(
+    digits: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native = load_session("c", DIGITS)
+    compiler = shutil.which("gcc") or shutil.which("clang") or "cc"
+    text = f"""#!/bin/sh
+for argument; do case "$argument" in -march=native|-mcpu=native) exit 1;; esac; done
+exec {compiler} "$@"
+"""
+    other = tmp_path / "gcc"
+    other.write_text(text)
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    copy = tmp_path / "digits.tflite"
+    copy.write_bytes(DIGITS.read_bytes())
+    portable = load_session("c", copy)
+    assert portable.version.endswith("-O2")
+    np.testing.assert_array_equal(outputs(portable, digits), outputs(native, digits))
 
 
 @needs_tflm
@@ -149,7 +174,7 @@ def test_without_its_wheel_tflite_micro_names_its_extra(monkeypatch: pytest.Monk
 
 def test_boards_are_no_runtimes() -> None:
     assert is_board("cortex-m4") and is_board("riscv32")
-    assert not is_board("host") and not is_board("c") and not is_board("cortex-m99")
+    assert not is_board("host") and not is_board("native") and not is_board("c") and not is_board("cortex-m99")
 
 
 # --- Profiles --------------------------------------------------------------------------------------------------------

@@ -182,3 +182,7 @@ const char *const small_labels[SMALL_CLASSES] = {
     "dog",
     "bird"
 };
+
+#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif

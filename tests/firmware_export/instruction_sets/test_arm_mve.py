@@ -37,7 +37,7 @@ TIME_LIMIT_S = 60.0
 
 def compiled_layers(data: bytes) -> tuple[Layer, ...]:
     """As they are lowered for the set."""
-    return compile_model(data, "net", "net", instruction_set=SET).plan.program.layers
+    return compile_model(data, "net", "net", instruction_set=SET, optimize="speed").plan.program.layers
 
 
 def assert_exact(data: bytes, folder: Path, random: np.random.Generator) -> None:
@@ -52,7 +52,7 @@ def assert_exact(data: bytes, folder: Path, random: np.random.Generator) -> None
         np.stack([integer_sample(random, graph.tensors[index].shape, np.int8) for _ in range(SAMPLES)])
         for index in graph.inputs
     ]
-    compiled = compile_model(data, "net", "net", instruction_set=SET)
+    compiled = compile_model(data, "net", "net", instruction_set=SET, optimize="speed")
     image = build_image(compiled.files, interface_of(compiled.plan), target, folder, Form())
     outputs = run_image(image, inputs, TIME_LIMIT_S).outputs
     wrong = []

@@ -57,10 +57,30 @@ def test_every_broadcast_compiled_is_tflite_micro(tmp_path: Path) -> None:
 
 
 def test_the_operand_with_the_larger_scale_takes_no_rounding() -> None:
-    fields = layer_of(PLAIN).fields
+    repeated = PLAIN.with_operand(1, shape=(5,))
+    fields = layer_of(repeated).fields
     assert (fields["wide_offset"], fields["wide_factor"], fields["narrow_sign"]) == (-3, 1 << 19, 1)
-    other = replace(PLAIN, operands=PLAIN.operands[::-1])
+    other = replace(repeated, operands=repeated.operands[::-1])
     assert [read.value for read in layer_of(other).reads] == [1, 0]
+
+
+def test_operands_of_one_shape_are_two_products(tmp_path: Path) -> None:
+    """Most of them; the last has ties for every odd sum."""
+    random = np.random.default_rng(15)
+    cases = []
+    for _ in range(24):
+        scales, points = random.uniform(0.02, 0.1, 2), random.integers(-128, 128, 3)
+        operands = [Side(SHAPE, float(scale), int(point)) for scale, point in zip(scales, points, strict=False)]
+        output = Side(SHAPE, float(scales.sum() * random.uniform(0.5, 1.1)), int(points[2]))
+        activation = str(random.choice(["NONE", "RELU", "RELU6"]))
+        cases.append(Case("ADD", tuple(operands), output, {"fused_activation_function": activation}))
+    cases.append(replace(PLAIN, operands=(Side(SHAPE, 0.1, 0), Side(SHAPE, 0.1, 0)), output=Side(SHAPE, 0.2, 0)))
+    assert [layer_of(case).kernel for case in cases].count("add_scaled") > 20
+    assert_compiled_is_tflite_micro(cases, tmp_path, random)
+
+
+def test_operands_of_very_different_scales_are_no_two_products() -> None:
+    assert layer_of(PLAIN.with_output(scale=1e-4)).kernel == "add"
 
 
 def test_operands_as_large_as_the_output_may_be_overwritten() -> None:

@@ -46,9 +46,9 @@ def test_every_broadcast_compiled_is_tflite_micro(scales: tuple[float, float, fl
 
 
 def test_the_wide_operand_keeps_its_sign() -> None:
-    fields = layer_of(PLAIN).fields
+    fields = layer_of(PLAIN.with_operand(1, shape=(5,))).fields
     assert (fields["wide_factor"], fields["narrow_sign"]) == (1 << 19, -1)
-    fields = layer_of(PLAIN.with_operand(1, scale=0.2)).fields
+    fields = layer_of(PLAIN.with_operand(1, scale=0.2, shape=(5,))).fields
     assert (fields["wide_factor"], fields["narrow_sign"]) == (-(1 << 19), 1)
 
 
