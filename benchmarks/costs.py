@@ -1,4 +1,4 @@
-"""Fit what kernels cost on a core to counted instructions and built code: ``choice/costs/<core>/*.csv`` of the compiler.
+"""Fit what kernels cost on a core to counted instructions and built code: ``choice/costs/<core>/*.csv`` there.
 
     python benchmarks/costs.py cortex-m4 cortex-m3
     python benchmarks/costs.py cortex-m4 --networks 40 --dry-run
@@ -27,8 +27,6 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.firmware_export.choice.forms import every_form  # noqa: E402
-
 from edgecnn.errors import EdgecnnError  # noqa: E402
 from edgecnn.mcu.counting import count_instructions  # noqa: E402
 from edgecnn.mcu.samples import random_samples  # noqa: E402
@@ -37,6 +35,7 @@ from edgecnn.mcu.targets import Target, load_target  # noqa: E402
 from firmware_export.choice.costs import FEATURES, FOLDER, LAYER, NETWORK, features  # noqa: E402
 from firmware_export.compiler import Compiled, compile_model  # noqa: E402
 from firmware_export.errors import ModelError  # noqa: E402
+from tests.firmware_export.forms import every_form  # noqa: E402
 from tests.firmware_export.random_networks import random_network  # noqa: E402
 
 LARGEST = 20_000_000

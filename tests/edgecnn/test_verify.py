@@ -266,7 +266,7 @@ def test_the_command_fails_when_something_differs(
     model = tmp_path / "small.tflite"
     model.write_bytes(small_network())
     real: Any = compile_model
-    monkeypatch.setattr(verify, "compile_model", lambda *arguments: spoilt_weight(real(*arguments), 0))
+    monkeypatch.setattr(verify, "compile_model", lambda *given, **named: spoilt_weight(real(*given, **named), 0))
     code, out, _ = cli_here("verify", model, "--samples", "5")
     assert code == 1
     assert "samples differ" in out

@@ -37,7 +37,8 @@ def test_what_a_board_tells_of_a_network(small: Path, target: str) -> None:
     np.testing.assert_array_equal(run.outputs, np.array(expected))
     assert sum(done) == 5
 
-    compiled = compile_model(small.read_bytes(), "small", "net")
+    instruction_set = load_target(target).instruction_set
+    compiled = compile_model(small.read_bytes(), "small", "net", instruction_set=instruction_set)
     assert (run.target, run.precision, run.runs) == (target, "int8", 2)
     assert run.arena == compiled.plan.arena_bytes
     sizes = measure(compiled.files, "net", target, "-O2")
@@ -45,7 +46,7 @@ def test_what_a_board_tells_of_a_network(small: Path, target: str) -> None:
     assert [layer.macs for layer in run.layers] == [layer.macs for layer in compiled.plan.program.layers]
     assert [layer.op for layer in run.layers] == [layer.op for layer in compiled.plan.program.layers]
     assert len({layer.name for layer in run.layers}) == len(run.layers)
-    assert all(layer.instructions > layer.macs for layer in run.layers)
+    assert all(layer.instructions > layer.macs / 2 for layer in run.layers)    # two products an instruction, at best
     assert sum(layer.instructions for layer in run.layers) + run.rest == pytest.approx(run.instructions)
     assert abs(run.rest) < 0.1 * run.instructions
     assert run.instructions_per_mac == pytest.approx(run.instructions / run.macs)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.firmware_export.choice.forms import every_form
 
 from edgecnn.mcu.image import Form, build_image
 from edgecnn.mcu.interface import interface_of
@@ -19,6 +18,7 @@ from firmware_export.compiler import Compiled
 from firmware_export.layer import Layer
 from firmware_export.tflite import read_model
 from tests.firmware_export.evaluation import evaluate
+from tests.firmware_export.forms import every_form
 from tests.firmware_export.ops.common import integer_sample
 from tests.firmware_export.ops.weighted import (
     Case,
