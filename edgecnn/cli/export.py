@@ -63,7 +63,7 @@ def command(
     \b
     Example:
       edgecnn export fashion_mnist_cnn --to c --target cortex-m4
-      edgecnn export lenet5 --to c --target cortex-m4 --optimize speed --ram 3000
+      edgecnn export lenet5 --to c --target cortex-m4 --optimize ram
       edgecnn export model_int8.tflite --to c --single-header --out src
       edgecnn export fashion_mnist_cnn --to c-array --out firmware/src
       edgecnn export model_int8.tflite --to onnx-int8
