@@ -46,6 +46,8 @@ def ranked_forms(layer: Layer, costs: Costs | None) -> tuple[Form, ...]:
     """A layer's forms with what they take, the fastest first."""
     forms = forms_of(layer)
     counted = _completed([costs.instructions(form) if costs is not None else None for form in forms])
+    if counted and costs is not None:
+        counted = _in_doubt_as_offered(counted, [costs.errors.get(form.function, 0.0) for form in forms])
     if not counted:    # the order in which they were offered decides
         counted = [float((layer.macs + layer.rows * layer.row_bytes) * (1 + rank)) for rank in range(len(forms))]
     adds_up = any(form.accumulating is not None for form in forms)
@@ -63,6 +65,24 @@ def ranked_forms(layer: Layer, costs: Costs | None) -> tuple[Form, ...]:
         weights = max(weight_bytes(form), weight_bytes(form.accumulating))
         found.append(Form(form, max(instructions, adding), weights, memory))
     return tuple(sorted(found, key=lambda form: form.instructions))
+
+
+def _in_doubt_as_offered(counts: Sequence[float], errors: Sequence[float]) -> list[float]:
+    """Expected instructions with the order in which forms were offered, where what is between them is within errors.
+
+    Who wrote the kernels knows which is faster; a sum of five factors knows it where the difference is large.
+
+    Args:
+        counts: As expected, the form first that was offered as the fastest.
+        errors: Of each, as a fraction.
+    """
+    found = list(counts)
+    for index in range(len(found) - 2, -1, -1):
+        for later in range(index + 1, len(found)):
+            doubt = 1 + errors[index] + errors[later]
+            if found[later] < found[index] <= found[later] * doubt:
+                found[index] = found[later]
+    return found
 
 
 def _completed(counts: Sequence[float | None]) -> list[float]:

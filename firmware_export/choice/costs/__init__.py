@@ -48,11 +48,13 @@ class Costs:
         core: Its name, as that of its target.
         functions: By kernel's function: instructions for each of ``FEATURES``.
         files: By kernel's file: bytes of code, for speed and for size.
+        errors: By kernel's function: how far off the expected instructions of a layer are, as a fraction (median).
     """
 
     core: str
     functions: Mapping[str, tuple[float, ...]]
     files: Mapping[str, tuple[int, int]]
+    errors: Mapping[str, float]
 
     def instructions(self, layer: Layer) -> float | None:
         """Of all steps of a layer; None for a kernel that was never counted."""
@@ -94,9 +96,11 @@ def load_costs(core: str | None) -> Costs | None:
     """The tables of a core; None if there are none."""
     if core is None or not (FOLDER / core).is_dir():
         return None
-    functions = {row["function"]: tuple(float(row[name]) for name in FEATURES) for row in _rows(core, "instructions")}
+    rows = _rows(core, "instructions")
+    functions = {row["function"]: tuple(float(row[name]) for name in FEATURES) for row in rows}
+    errors = {row["function"]: float(row["median_error_percent"]) / 100 for row in rows}
     files = {row["file"]: (int(row["speed"]), int(row["size"])) for row in _rows(core, "code")}
-    return Costs(core, functions, files)
+    return Costs(core, functions, files, errors)
 
 
 def _rows(core: str, table: str) -> list[dict[str, str]]:

@@ -8,8 +8,6 @@
 
 #if defined(EC_ARMV7M)
 
-#include <arm_acle.h>
-
 /* Two terms of four pixels: 11 instructions for 8 products. Half of 2^16 rounds, where the upper half is cut off. */
 #define EC_TWO_OF_FOUR                                                                                                \
     "ldmia %[columns]!, {r3, r4, r5, r6}\n\t"                                                                         \
@@ -67,7 +65,16 @@
 #define EC_SUM_TERMS_OF_ONE EC_SUM_TERMS(1, EC_FOUR_OF_ONE EC_FOUR_OF_ONE, EC_TWO_OF_ONE)
 #define EC_ROUNDED(terms) ((uint32_t)(terms) << 14) /* what was added for rounding: one half for two terms */
 
-#define EC_SATURATE(value) __ssat(value, 8)
+/* To int8. __ssat of gcc 12's arm_acle.h warns of a changed sign. */
+static inline int32_t ec_saturated(int32_t value)
+{
+    int32_t result;
+
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
+}
+
+#define EC_SATURATE(value) ec_saturated(value)
 
 #endif
 #endif
