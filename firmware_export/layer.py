@@ -144,7 +144,8 @@ class Layer:
         in_place: Positions in ``reads`` whose row may lie in the same memory as the output row: element i of it is read
             before element i of the output is written, and not again. Such a read has ``start[y] == y`` and the output's
             row size.
-        sums_bytes: Accumulators that live from the first step to the last (int32-aligned).
+        sums_bytes: Memory that lives from the first step to the last, such as accumulators (int32-aligned): what one
+            step leaves there a later one may use, so the steps never run backwards.
         scratch_bytes: Memory used within a step (int32-aligned).
         takes_row: The kernel wants to know ``y``.
         one_list: All row pointers in one array.

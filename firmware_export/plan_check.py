@@ -92,3 +92,5 @@ def _check_steps(plan: Plan) -> None:
             need(made == wanted, f"{name}: {made} steps of layer {layer} instead of {wanted}")
         alone = len(segment.layers) == 1 and INPUT not in segment.order
         need(alone or not segment.reverse, f"{name}: several layers backwards")
+        left = any(plan.program.layers[layer].sums_bytes for layer in segment.layers)
+        need(not (segment.reverse and left), f"{name}: a layer backwards that leaves something for its next step")

@@ -209,8 +209,9 @@ class Context:
         """The pair that saves most by overlapping, and how it may lie."""
         best: tuple[int, tuple[Overlap, ...]] = (0, ())
         form = task.forms[around.layers[0]]
-        # Pushed rows come from the first to the last.
-        reversible = len(around.layers) == 1 and not form.at_end and task.pushed is None
+        # Pushed rows come from the first to the last, and what is handed from step to step is.
+        alone = len(around.layers) == 1 and task.pushed is None
+        reversible = alone and not form.at_end and not form.layer.sums_bytes
         for made, dies in task.pairs:
             ways = [Overlap(made, dies, aligned(trace.distances[made, dies]))]
             if reversible:

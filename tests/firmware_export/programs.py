@@ -56,6 +56,7 @@ class Builder:
         *reads: Read,
         in_place: tuple[int, ...] = (),
         scratch: int = 0,
+        sums: int = 0,
         accumulating: Layer | None = None,
     ) -> Value:
         """A layer that writes a row in each step."""
@@ -63,7 +64,9 @@ class Builder:
         layer = made_of(output, reads, rows)
         if accumulating is not None:
             accumulating = dataclasses.replace(accumulating, output=output.index)
-        layer = dataclasses.replace(layer, in_place=in_place, scratch_bytes=scratch, accumulating=accumulating)
+        layer = dataclasses.replace(
+            layer, in_place=in_place, scratch_bytes=scratch, sums_bytes=sums, accumulating=accumulating
+        )
         self.layers.append(layer)
         return output
 

@@ -212,6 +212,16 @@ def test_a_whole_chain_goes_up_and_down() -> None:
     assert planned.arena_bytes == planned.lower_bound == 65 * 64
 
 
+def test_a_layer_that_hands_something_to_its_next_step_never_runs_backwards() -> None:
+    net = Builder()
+    value = net.input(1, 4096)
+    value = net.layer(64, 64, everything(value, 64))
+    for rows in (63, 62, 61, 60):
+        value = net.layer(rows, 64, window(value, rows, 2), sums=64)
+    planned = plan(net.program(net.layer(60, 1, everything(value, 60))))
+    assert not any(segment.reverse for segment in planned.segments)
+
+
 def test_pushed_rows_wait_until_the_last_moment() -> None:
     """Row k arrives just before the step that needs it; rows that nobody needs come along, or at the end not at all."""
     net = Builder()
