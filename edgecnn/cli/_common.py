@@ -61,7 +61,7 @@ class Output:
                 self.out.print(renderable)
             else:    # in a file, without the blanks that fill up a table's last column
                 with self.out.capture() as printed:
-                    self.out.print(renderable, end="")
+                    self.out.print(renderable)
                 lines = (line.rstrip() for line in printed.get().split("\n"))
                 self.out.print(Text("\n".join(lines)), soft_wrap=True, end="")
 

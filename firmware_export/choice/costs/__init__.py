@@ -32,7 +32,6 @@ LAYER = "layer"
 """The line of what code grows by with every layer: its call and its parameters."""
 
 CORES: Mapping[str, str] = {
-    "portable": "cortex-m3",
     "packed": "cortex-m3",
     "arm_dsp": "cortex-m4",
     "arm_mve": "cortex-m55",

@@ -14,10 +14,10 @@ from edgecnn.mcu.interface import interface_of
 from edgecnn.mcu.running import run_image
 from edgecnn.mcu.targets import load_target
 from edgecnn.mcu.toolchain import MissingToolError, require_tools
-from firmware_export.compiler import compile_model
 from firmware_export.layer import Layer
 from firmware_export.tflite import read_model
 from tests.firmware_export.evaluation import evaluate
+from tests.firmware_export.forms import every_form
 from tests.firmware_export.ops.common import integer_sample
 from tests.firmware_export.ops.weighted import (
     ACTIVATIONS,
@@ -37,7 +37,7 @@ TIME_LIMIT_S = 60.0
 
 def compiled_layers(data: bytes) -> tuple[Layer, ...]:
     """As they are lowered for the set."""
-    return compile_model(data, "net", "net", instruction_set=SET, optimize="speed").plan.program.layers
+    return next(every_form(data, SET)).plan.program.layers
 
 
 def assert_exact(data: bytes, folder: Path, random: np.random.Generator) -> None:
@@ -52,7 +52,7 @@ def assert_exact(data: bytes, folder: Path, random: np.random.Generator) -> None
         np.stack([integer_sample(random, graph.tensors[index].shape, np.int8) for _ in range(SAMPLES)])
         for index in graph.inputs
     ]
-    compiled = compile_model(data, "net", "net", instruction_set=SET, optimize="speed")
+    compiled = next(every_form(data, SET))
     image = build_image(compiled.files, interface_of(compiled.plan), target, folder, Form())
     outputs = run_image(image, inputs, TIME_LIMIT_S).outputs
     wrong = []

@@ -103,7 +103,7 @@ def compiled_accumulating(data: bytes) -> Compiled:
     """The network with every layer that can in its accumulating form."""
     compiled = compile_model(data, "net", "net")
     planned = plan(accumulating(compiled.plan.program))
-    return Compiled(compiled.graph, compiled.prepared, planned, emit(planned, "", ()))
+    return replace(compiled, plan=planned, files=emit(planned, "", ()))
 
 
 def assert_int16_is_tflite_micro(op: str, folder: Path) -> None:

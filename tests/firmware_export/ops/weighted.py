@@ -139,7 +139,7 @@ def all_accumulating(data: bytes) -> Compiled:
     """The network with every layer that can in its accumulating form."""
     compiled = compile_model(data, "net", "net")
     planned = plan(accumulating(compiled.plan.program))
-    return Compiled(compiled.graph, compiled.prepared, planned, emit(planned, "", ()))
+    return replace(compiled, plan=planned, files=emit(planned, "", ()))
 
 
 def layer_of(case: Case) -> Layer:
